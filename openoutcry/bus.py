@@ -1,0 +1,356 @@
+"""The bus: sockets with their limits, and a peer's half of the exactly-once protocol with the matcher.
+
+Invariant: a command given to ``Link.submit`` reaches the matcher's journal exactly once and in order for as long as
+this process lives, and every event of this peer's stream is returned by ``Link.receive`` exactly once and in order,
+whatever the matcher or the transport do in between. Nothing here waits or looks at a clock: time is an argument.
+
+How a conversation goes (openoutcry.wire has the frames)::
+
+    peer                                  matcher
+    HELLO generation, last_event   ->            a higher generation is journaled and fences the older one
+                                   <-  WELCOME   epoch, last_command, last_event
+                                   <-  EV ...    everything after the peer's last_event
+    CMD first_command, [...]       ->            number <= last: dropped; == last + 1: taken; beyond: WELCOME (go back)
+                                   <-  EV ... and CMD_ACK, once journaled
+    ACK last_event                 ->            opens the window, and says that the peer lives
+                                   <-  CMD_ACK   last_command, last_event: shows what was lost on the way
+
+ZeroMQ loses messages when a peer dies or its queue is full, without a word; the numbers here are what repairs that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from openoutcry import wire
+from openoutcry.errors import ClusterError, OpenOutcryError, WireError
+
+WINDOW: Final = (
+    2_048  # commands a peer may have on the way: small, so that "sequence = order of taking" is near arrival
+)
+BACKLOG_MAX: Final = 65_536  # commands waiting in a peer beyond the window; readers are paused long before
+EVENT_WINDOW: Final = 32_768  # events the matcher sends ahead of a peer's ACK
+ACK_EVERY: Final = 4_096  # events after which a peer without commands to send says ACK
+SILENCE_NS: Final = 100_000_000  # with work outstanding: HELLO after this long without a word from the matcher
+KEEPALIVE_NS: Final = 200_000_000  # an idle peer says ACK this often, which finds a restarted matcher
+HWM_FRAMES: Final = 64  # frames in a pipe between peer and matcher, each at most wire.FRAME_MAX
+
+Events = tuple[int, int, tuple[Any, ...]]  # first event's number, time_ns, events
+
+
+class BusRefused(OpenOutcryError):
+    """The matcher will not talk to this peer: other version, fenced by a newer generation, or a broken rule."""
+
+
+class Link:
+    """A peer's half of the protocol, sans I/O: frames in, events out; commands in, frames out.
+
+    name, role: who this peer is (wire.ROLE_*). generation: higher than in any earlier life of this name.
+    last_event: the highest event of its stream that this peer has stored, 0 for none.
+    on_rewind: called with the matcher's last event when that is below ours (only after a power loss without
+    ``sync`` durability): the peer must forget what came after it.
+    """
+
+    def __init__(
+        self, name: str, role: int, generation: int, last_event: int = 0,
+        on_rewind: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.role = role
+        self.generation = generation
+        self.last_event = last_event
+        self.epoch = 0
+        self.ready = False  # WELCOME has been received since the last HELLO
+        self._on_rewind = on_rewind
+        self._next = 1  # number of the next command to be framed
+        self._queue: list[Any] = []  # commands not framed yet
+        self._unacked: deque[tuple[int, int, bytes]] = deque()  # (first, last, frame) sent, or to be sent again
+        self._resend: deque[bytes] = deque()
+        self._acked = 0
+        self._last_ack_sent = last_event
+        self._heard_ns = 0
+        self._spoke_ns = 0
+        self._hello_ns = 0
+        self.counters = {"commands": 0, "events": 0, "hellos": 0, "resent_frames": 0, "duplicate_events": 0, "gaps": 0}
+
+    def submit(self, command: tuple[Any, ...]) -> None:
+        """Queue one command; it leaves with the next ``frames``."""
+        self._queue.append(command)
+
+    @property
+    def backlog(self) -> int:
+        """Commands that the matcher has not acknowledged, queued ones included: pause readers above WINDOW."""
+        return len(self._queue) + self._next - 1 - self._acked
+
+    def frames(self, now_ns: int) -> list[bytes]:
+        """The frames to send now, at ``now_ns`` of a monotonic clock. Call after submits and at least every 50 ms."""
+        if not self.ready:
+            if now_ns - self._hello_ns < SILENCE_NS and self._hello_ns:
+                return []
+            return [self._hello(now_ns)]
+        out: list[bytes] = []
+        outstanding = self._next - 1 - self._acked
+        if outstanding and now_ns - self._heard_ns > SILENCE_NS and now_ns - self._spoke_ns > SILENCE_NS:
+            self.ready = False
+            return [self._hello(now_ns)]
+        while self._resend:
+            out.append(self._resend.popleft())
+            self.counters["resent_frames"] += 1
+        queue = self._queue
+        if queue and outstanding < WINDOW:
+            room = WINDOW - outstanding
+            sent = 0
+            while sent < len(queue) and sent < room:
+                chunk = queue[sent : sent + min(wire.COMMANDS_MAX, room - sent)]
+                first = self._next
+                data = wire.frame(wire.CMD, self.generation, first, self.last_event, chunk)
+                self._next = first + len(chunk)
+                self._unacked.append((first, self._next - 1, data))
+                out.append(data)
+                sent += len(chunk)
+            del queue[:sent]
+            self.counters["commands"] += sent
+            self._last_ack_sent = self.last_event
+        if not out and (self.last_event - self._last_ack_sent >= ACK_EVERY or now_ns - self._spoke_ns > KEEPALIVE_NS):
+            out.append(wire.frame(wire.ACK, self.generation, self.last_event))
+            self._last_ack_sent = self.last_event
+        if out:
+            self._spoke_ns = now_ns
+        return out
+
+    def _hello(self, now_ns: int) -> bytes:
+        self._hello_ns = self._spoke_ns = now_ns
+        self.counters["hellos"] += 1
+        return wire.frame(wire.HELLO, self.name, self.role, self.generation, self.last_event)
+
+    def receive(self, data: bytes, now_ns: int) -> Events | tuple[Any, ...] | None:
+        """Take one frame from the matcher.
+
+        Returns new events as ``(first_event, time_ns, events)``, a QUERY or REPLY frame as decoded by
+        wire.decode_frame (its first element, the kind, is QUERY or REPLY, and it has six), or None.
+        The caller must make the events its own before the next call: they count as held from here on.
+        Raises WireError for bytes that are no frame, BusRefused when the matcher turns this peer away.
+        """
+        message = wire.decode_frame(data)
+        kind = message[0]
+        self._heard_ns = now_ns
+        if kind == wire.EV:
+            return self._events(message)
+        if kind == wire.CMD_ACK:
+            if message[1] == self.epoch and self.ready:
+                self._take_ack(message[2])
+                if message[3] > self.last_event:
+                    self._lost_events()
+        elif kind == wire.WELCOME:
+            self._welcome(message)
+        elif kind in (wire.QUERY, wire.REPLY):
+            return message
+        elif kind == wire.ERROR:
+            if message[1] not in (wire.ERROR_HELLO, wire.ERROR_MALFORMED):
+                raise BusRefused(message[2])
+            self.ready = False
+            self._hello_ns = 0
+        else:
+            raise WireError(f"a matcher does not send {wire.FRAMES[kind][0]}")
+        return None
+
+    def _events(self, message: tuple[Any, ...]) -> Events | None:
+        _, _, first, time_ns, events = message  # replayed events carry the epoch in which they were made
+        if not self.ready or not events:
+            return None  # of an earlier conversation: what it held comes again after WELCOME
+        last = first + len(events) - 1
+        if last <= self.last_event:
+            self.counters["duplicate_events"] += len(events)
+            return None
+        if first > self.last_event + 1:
+            self._lost_events()
+            return None
+        if first <= self.last_event:
+            self.counters["duplicate_events"] += self.last_event + 1 - first
+            events = events[self.last_event + 1 - first :]
+            first = self.last_event + 1
+        self.last_event = last
+        self.counters["events"] += len(events)
+        return first, time_ns, events
+
+    def _lost_events(self) -> None:
+        self.counters["gaps"] += 1
+        self.ready = False
+        self._hello_ns = 0
+
+    def _welcome(self, message: tuple[Any, ...]) -> None:
+        _, self.epoch, last_command, last_event = message
+        self.ready = True
+        if last_event < self.last_event:
+            self.last_event = last_event
+            if self._on_rewind is not None:
+                self._on_rewind(last_event)
+        self._last_ack_sent = self.last_event
+        self._take_ack(last_command)
+        self._resend = deque(frame for _, _, frame in self._unacked)
+
+    def _take_ack(self, last_command: int) -> None:
+        if last_command > self._acked:
+            self._acked = last_command
+        while self._unacked and self._unacked[0][1] <= last_command:
+            self._unacked.popleft()
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters and where this side stands."""
+        return {**self.counters, "epoch": self.epoch, "last_event": self.last_event, "backlog": self.backlog,
+                "ready": self.ready, "generation": self.generation}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- sockets
+def _limits(socket: zmq.Socket[bytes]) -> None:
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, wire.FRAME_MAX)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 2_000)
+
+
+def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socket[bytes]:
+    """A DEALER to the matcher. IMMEDIATE: nothing is queued for a matcher that is not there."""
+    socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+    _limits(socket)
+    socket.setsockopt(zmq.ROUTING_ID, name.encode())
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, 10)
+    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
+    socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1_500)
+    socket.connect(address)
+    return socket
+
+
+def matcher_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
+    """The matcher's ROUTER. HANDOVER: a restarted peer takes its name over at once."""
+    socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+    _limits(socket)
+    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
+    socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
+    socket.bind(address)
+    return socket
+
+
+def service_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
+    """A ROUTER that answers REQ or DEALER clients: the control service, the snapshot service."""
+    socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+    _limits(socket)
+    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
+    socket.setsockopt(zmq.RCVHWM, HWM_FRAMES)
+    socket.bind(address)
+    return socket
+
+
+def send_frames(socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
+    """Send to the matcher what can be sent; what cannot is lost here and comes again by the protocol's numbers."""
+    for data in frames:
+        try:
+            socket.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+
+# ------------------------------------------------------------------------------------------------- places
+IPC_PATH_MAX: Final = 100  # bytes; sun_path holds 107, and libzmq wants a few
+
+
+class Directory:
+    """Where one exchange keeps its files and sockets: the only thing that its parts must be told.
+
+    Layout: ``journal/ streams/ snapshots/`` (matcher), ``gateway-<name>/``, ``marketdata/``, ``run/`` (one small
+    JSON file a process: pid and addresses), ``log/``, and the sockets ``bus control`` in ``sockets``, which is
+    ``<path>/sockets`` or, when that is too long for a unix socket, a 0700 directory of its own under the
+    temporary directory, found through the file ``sockets.path``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).resolve()
+
+    def create(self) -> Directory:
+        """Make the directory tree, open to its owner alone. Raises ClusterError when that cannot be."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ("run", "log"):
+                (self.path / name).mkdir(mode=0o700, exist_ok=True)
+            self.sockets.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ClusterError(f"cannot use directory {self.path}: {error}") from None
+        return self
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of the unix sockets (short enough for them)."""
+        near = self.path / "sockets"
+        if len(os.fsencode(near)) + len("/supervisor.sock") <= IPC_PATH_MAX:
+            return near
+        import hashlib
+        import tempfile
+
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"openoutcry-{os.getuid()}-{digest}"
+
+    def address(self, name: str) -> str:
+        """The ipc address of socket ``name``: ``bus``, ``control``."""
+        return f"ipc://{self.sockets / name}"
+
+    def lock(self, name: str) -> int:
+        """Take the lock of one process of this directory; returns the file descriptor to keep open.
+
+        A second bind on a live ipc path would steal it silently, so every process locks before it binds.
+        Raises ClusterError when another process holds it.
+        """
+        fd = os.open(self.path / "run" / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise ClusterError(f"{name} is already running in {self.path}") from None
+        return fd
+
+    def announce(self, name: str, **facts: Any) -> None:
+        """Write ``run/<name>.json`` (mode 0600) with this process's pid and addresses, atomically."""
+        import json
+
+        target = self.path / "run" / f"{name}.json"
+        temporary = target.with_suffix(".tmp")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "w") as file:
+            json.dump({"name": name, "pid": os.getpid(), **facts}, file)
+        os.replace(temporary, target)
+
+    def announced(self, name: str) -> dict[str, Any]:
+        """What ``announce`` wrote last for ``name``; {} when there is nothing readable."""
+        import json
+
+        try:
+            found = json.loads((self.path / "run" / f"{name}.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def generation(self, name: str) -> int:
+        """Count one more life of process ``name`` and return its number, from 1, durably."""
+        target = self.path / "run" / f"{name}.generation"
+        try:
+            number = int(target.read_text()) + 1
+        except (OSError, ValueError):
+            number = 1
+        temporary = target.with_suffix(".tmp")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "w") as file:
+            file.write(str(number))
+            file.flush()
+            os.fsync(fd)
+        os.replace(temporary, target)
+        return number

@@ -1,0 +1,469 @@
+"""The one vocabulary of the bus: every frame, command, event and control message, with types, units and limits.
+
+Rule 1. Every message is one msgpack array. Element 0 is its kind, and in a frame element 1 is ``VERSION``.
+Rule 2. Decoding checks the length, the exact type and the range of every field, and raises ``WireError``, never
+        anything else, whatever the bytes are. Frames are bounded before they are decoded (``FRAME_MAX``).
+Rule 3. Units: prices are integers in 1e-8 of the currency, quantities are integers, times are ns since 1970 (UTC).
+
+How the parts of this module stack up::
+
+    frame    what one ZeroMQ message part holds: HELLO, WELCOME, CMD, EV, ACK, CMD_ACK, QUERY, REPLY, ERROR
+    command  what CMD carries from a peer to the matcher: ENTER, REPLACE, CANCEL, MODIFY, REFUSE, LOGON, ...
+    event    what EV carries back. A peer's private stream holds the events of its sessions (ACCEPTED, EXECUTED,
+             ...); the stream named "public" holds what the whole market may know (ADDED, TRADED, ...).
+
+Commands and events are plain tuples and their kinds plain integers: they are made and taken apart millions of
+times a second. ``COMMANDS``, ``PRIVATE_EVENTS``, ``PUBLIC_EVENTS`` and ``FRAMES`` describe every field; ``as_dict``
+names the fields of any message for people. Field names follow FIX and Nasdaq.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from openoutcry.errors import WireError
+
+VERSION: Final = 1
+
+# ------------------------------------------------------------------------------------------------- limits
+FRAME_MAX: Final = 1_000_000  # bytes in one frame; the sockets' MAXMSGSIZE (specs: a claimed 3 GB is then closed)
+COMMANDS_MAX: Final = 512  # commands in one CMD frame
+EVENTS_MAX: Final = 2_048  # events in one EV frame; with TEXT_MAX this keeps a frame under FRAME_MAX
+NAME_MAX: Final = 64  # characters in the name of an engine, book, endpoint, user, peer
+SYMBOL_MAX: Final = 16  # characters in a symbol
+TOKEN_MAX: Final = 64  # bytes in a client order id (OUCH 14, FIX ClOrdID)
+CLIENT_DATA_MAX: Final = 128  # bytes a gateway may have echoed back with an order's events
+TEXT_MAX: Final = 200_000  # characters in a text that carries JSON (results, replies)
+SHORT_TEXT_MAX: Final = 256  # characters in a text for people
+ARGUMENTS_MAX: Final = 16  # arguments of a verb
+PRICE_MAX: Final = 10**17  # 1e9 currency units
+QUANTITY_MAX: Final = 2**53 - 1  # exact in JSON as well
+UINT63_MAX: Final = 2**63 - 1
+
+PRICE_SCALE: Final = 10**8  # units of price in one unit of the currency
+
+# ------------------------------------------------------------------------------------------------- codes
+# Side (FIX 54)
+BUY: Final = 1
+SELL: Final = 2
+SELL_SHORT: Final = 5
+SELL_SHORT_EXEMPT: Final = 6
+SIDES: Final = frozenset((BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT))
+
+# Order type (FIX 40)
+MARKET: Final = 1
+LIMIT: Final = 2
+
+# Time in force (FIX 59)
+DAY: Final = 0  # until the market closes
+IOC: Final = 3
+FOK: Final = 4
+SYSTEM_HOURS: Final = 5  # FIX GTX: until the end of the day
+GOOD_FOR_TIME: Final = 11  # FIX 'B': `expire` seconds to live
+TIMES_IN_FORCE: Final = frozenset((DAY, IOC, FOK, SYSTEM_HOURS, GOOD_FOR_TIME))
+SECONDS_TO_LIVE_MAX: Final = 86_399
+
+# Liquidity (FIX 851)
+ADDED_LIQUIDITY: Final = 1
+REMOVED_LIQUIDITY: Final = 2
+
+# Why an order, or a part of it, was cancelled
+CANCEL_USER: Final = 1
+CANCEL_IOC: Final = 2  # remainder of an IOC, FOK or market order, or its minimum quantity was not there
+CANCEL_TIMEOUT: Final = 3  # seconds to live are over
+CANCEL_SUPERVISORY: Final = 4  # by an operator: book, endpoint or session removed
+CANCEL_CLOSED: Final = 5  # market closed, or end of day
+CANCEL_DISCONNECT: Final = 6  # cancel on disconnect
+CANCEL_INVALID_REPLACE: Final = 7  # replaced by an order with invalid details (OUCH 4.2, replace outcome b)
+CANCEL_REASONS: Final = {
+    CANCEL_USER: "user",
+    CANCEL_IOC: "immediate or cancel",
+    CANCEL_TIMEOUT: "timeout",
+    CANCEL_SUPERVISORY: "supervisory",
+    CANCEL_CLOSED: "closed",
+    CANCEL_DISCONNECT: "disconnect",
+    CANCEL_INVALID_REPLACE: "invalid replace",
+}
+
+# Why an order was rejected
+REJECT_HALTED: Final = 1
+REJECT_CLOSED: Final = 2
+REJECT_SYMBOL: Final = 3  # no such symbol on this engine
+REJECT_PRICE: Final = 4  # out of range or off the tick
+REJECT_QUANTITY: Final = 5  # over the safety threshold, zero, or off the lot
+REJECT_MIN_QUANTITY: Final = 6
+REJECT_DISPLAY: Final = 7
+REJECT_CROSS: Final = 8  # not allowed in this cross
+REJECT_SIDE: Final = 9
+REJECT_TIME_IN_FORCE: Final = 10
+REJECT_FIELD: Final = 11  # any other invalid field
+REJECT_LIMIT: Final = 12  # a limit of the session: open orders, tokens
+REJECT_REASONS: Final = {
+    REJECT_HALTED: "halted",
+    REJECT_CLOSED: "closed",
+    REJECT_SYMBOL: "unknown symbol",
+    REJECT_PRICE: "invalid price",
+    REJECT_QUANTITY: "invalid quantity",
+    REJECT_MIN_QUANTITY: "invalid minimum quantity",
+    REJECT_DISPLAY: "invalid display",
+    REJECT_CROSS: "cross type not allowed",
+    REJECT_SIDE: "invalid side",
+    REJECT_TIME_IN_FORCE: "invalid time in force",
+    REJECT_FIELD: "invalid field",
+    REJECT_LIMIT: "limit reached",
+}
+
+# Trading phase of a book
+PHASE_OPEN: Final = 1
+PHASE_HALTED: Final = 2  # cancels only
+PHASE_CLOSED: Final = 3  # cancels only
+PHASE_ENDED: Final = 4  # end of day: nothing
+PHASES: Final = {PHASE_OPEN: "open", PHASE_HALTED: "halted", PHASE_CLOSED: "closed", PHASE_ENDED: "ended"}
+
+# Roles of peers
+ROLE_GATEWAY: Final = 1
+ROLE_MARKETDATA: Final = 2
+ROLE_CONTROL: Final = 3
+ROLES: Final = {ROLE_GATEWAY: "gateway", ROLE_MARKETDATA: "marketdata", ROLE_CONTROL: "control"}
+
+# Order state in ACCEPTED and REPLACED (OUCH 4.2: L, D)
+LIVE: Final = 1
+DEAD: Final = 0
+
+# System event codes (OUCH 4.2: S, E)
+START_OF_DAY: Final = "S"
+END_OF_DAY: Final = "E"
+
+# Codes of ERROR frames
+ERROR_MALFORMED: Final = 1  # the frame did not decode; it was dropped
+ERROR_VERSION: Final = 2  # another VERSION: upgrade the older side
+ERROR_HELLO: Final = 3  # the matcher does not know this peer yet (it restarted): say HELLO
+ERROR_FENCED: Final = 4  # a newer generation of this peer has said HELLO: stop
+ERROR_REFUSED: Final = 5  # a rule of the bus was broken: role changed, too many peers
+
+
+# ------------------------------------------------------------------------------------------------- fields
+class Field(NamedTuple):
+    """One field: its name, exact type, least and most value (for text, bytes and arrays: of its length)."""
+
+    name: str
+    type: type
+    low: int
+    high: int
+
+
+def _int(name: str, low: int = 0, high: int = UINT63_MAX) -> Field:
+    return Field(name, int, low, high)
+
+
+def _text(name: str, high: int = NAME_MAX, low: int = 0) -> Field:
+    return Field(name, str, low, high)
+
+
+def _bytes(name: str, low: int, high: int) -> Field:
+    return Field(name, bytes, low, high)
+
+
+def _array(name: str, high: int) -> Field:
+    return Field(name, tuple, 0, high)
+
+
+SESSION = _int("session", 1, 2**31)
+TOKEN = _bytes("token", 1, TOKEN_MAX)
+SYMBOL = _text("symbol", SYMBOL_MAX, 1)
+SIDE = _int("side", 1, 6)
+QUANTITY = _int("quantity", 0, QUANTITY_MAX)
+PRICE = _int("price", 0, PRICE_MAX)
+ORDER_TYPE = _int("order_type", 1, 2)
+TIME_IN_FORCE = _int("time_in_force", 0, 11)
+EXPIRE = _int("expire", 0, UINT63_MAX)  # seconds to live with GOOD_FOR_TIME, else 0
+MIN_QUANTITY = _int("min_quantity", 0, QUANTITY_MAX)
+CLIENT_DATA = _bytes("client_data", 0, CLIENT_DATA_MAX)
+REASON = _int("reason", 0, 99)
+ORDER = _int("order", 1)  # order reference number, unique for the life of the journal
+MATCH = _int("match", 1)  # match number, the same for both sides and the feed
+BOOK = _int("book", 1, 2**31)  # number of a book
+PHASE = _int("phase", 1, 4)
+STREAM = _text("stream", 10, 1)  # name of one session's stream of one day; ten alphanumerics for SoupBinTCP
+ENDPOINT = _text("endpoint", NAME_MAX, 1)
+PROPERTIES = _array("properties", 64)  # ((name, value), ...) sorted by name; a value is int, bool or str
+
+Table = dict[int, tuple[str, tuple[Field, ...]]]
+
+# ------------------------------------------------------------------------------------------------- commands
+ENTER: Final = 1
+REPLACE: Final = 2
+CANCEL: Final = 3
+MODIFY: Final = 4
+REFUSE: Final = 5
+LOGON: Final = 6
+LOGOFF: Final = 7
+BOUND: Final = 8
+VERB: Final = 9
+
+COMMANDS: Table = {
+    # price is 0 for MARKET. client_data is the protocol's own fields, opaque, echoed in the order's events.
+    ENTER: ("enter", (SESSION, TOKEN, SYMBOL, SIDE, QUANTITY, PRICE, ORDER_TYPE, TIME_IN_FORCE, EXPIRE, MIN_QUANTITY,
+                      CLIENT_DATA)),
+    # quantity is the TOTAL of the chain including what has executed (OUCH, FIX). invalid: 0, or the REJECT reason
+    # that the gateway found in the new details; the order is then taken out (OUCH 4.2, replace outcome b).
+    REPLACE: ("replace", (SESSION, TOKEN, _bytes("new_token", 1, TOKEN_MAX), QUANTITY, PRICE, ORDER_TYPE,
+                          TIME_IN_FORCE, EXPIRE, MIN_QUANTITY, _int("invalid", 0, 99), CLIENT_DATA)),
+    # quantity is the new intended total of the chain; 0 cancels all that is open.
+    CANCEL: ("cancel", (SESSION, TOKEN, QUANTITY)),
+    MODIFY: ("modify", (SESSION, TOKEN, SIDE, QUANTITY)),
+    # An order that the gateway found invalid: rejects it and uses up its token, unless that was used before.
+    REFUSE: ("refuse", (SESSION, TOKEN, REASON)),
+    # connection: the gateway's own number of the TCP connection, so that a late LOGOFF cannot hit a newer one.
+    LOGON: ("logon", (ENDPOINT, _text("user", NAME_MAX), _int("connection", 1))),
+    LOGOFF: ("logoff", (SESSION, _int("connection", 1))),
+    # An endpoint's listener: port 0 with an error when it could not be opened.
+    BOUND: ("bound", (ENDPOINT, _text("host", NAME_MAX), _int("port", 0, 65535), _text("error", SHORT_TEXT_MAX))),
+    # A control verb (openoutcry.verbs); request comes back in its RESULT.
+    VERB: ("verb", (_int("request", 1), _text("verb", NAME_MAX, 1), _array("arguments", ARGUMENTS_MAX))),
+}  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------- private events
+ACCEPTED: Final = 1
+REPLACED: Final = 2
+CANCELED: Final = 3
+EXECUTED: Final = 4
+REJECTED: Final = 5
+MODIFIED: Final = 6
+SYSTEM: Final = 7
+SESSION_STREAM: Final = 8
+LOGGED_ON: Final = 9
+LOGON_REFUSED: Final = 10
+ENDPOINT_SET: Final = 11
+ENDPOINT_DELETED: Final = 12
+USER_SET: Final = 13
+USER_DELETED: Final = 14
+RESULT: Final = 15
+
+LEAVES = _int("leaves", 0, QUANTITY_MAX)
+STATE = _int("state", 0, 1)
+
+PRIVATE_EVENTS: Table = {
+    ACCEPTED: ("accepted", (SESSION, TOKEN, ORDER, SIDE, QUANTITY, PRICE, STATE, CLIENT_DATA)),
+    # quantity is what is open now; client_data is that of the chain's ENTER, replace_data that of this REPLACE.
+    REPLACED: ("replaced", (SESSION, TOKEN, _bytes("previous", 1, TOKEN_MAX), ORDER, SIDE, QUANTITY, PRICE, STATE,
+                            CLIENT_DATA, _bytes("replace_data", 0, CLIENT_DATA_MAX))),
+    # quantity is the decrement; leaves is what stays open.
+    CANCELED: ("canceled", (SESSION, TOKEN, QUANTITY, REASON, LEAVES)),
+    EXECUTED: ("executed", (SESSION, TOKEN, QUANTITY, PRICE, _int("liquidity", 1, 2), MATCH, LEAVES)),
+    REJECTED: ("rejected", (SESSION, TOKEN, REASON, _text("text", SHORT_TEXT_MAX))),
+    MODIFIED: ("modified", (SESSION, TOKEN, SIDE, LEAVES)),
+    # code: START_OF_DAY, always the first event of a stream, or END_OF_DAY, the last.
+    SYSTEM: ("system", (SESSION, _text("code", 1, 1))),
+    # A new stream begins for this session: its first of the day. Comes before everything else of that day.
+    SESSION_STREAM: ("session_stream", (SESSION, ENDPOINT, _text("user"), STREAM)),
+    LOGGED_ON: ("logged_on", (SESSION, ENDPOINT, _int("connection", 1), STREAM)),
+    LOGON_REFUSED: ("logon_refused", (ENDPOINT, _int("connection", 1), _text("text", SHORT_TEXT_MAX))),
+    # To the gateway that hosts it, when it is made, changed, or handed over. Port 0 asks for any port.
+    ENDPOINT_SET: ("endpoint_set", (ENDPOINT, _text("engine"), _text("protocol"), _text("host"),
+                                    _int("port", 0, 65535), PROPERTIES)),
+    ENDPOINT_DELETED: ("endpoint_deleted", (ENDPOINT,)),
+    # endpoint "" means every endpoint. password_hash: openoutcry.passwords. To every gateway.
+    USER_SET: ("user_set", (_text("name", NAME_MAX, 1), _text("endpoint"), _text("account"),
+                            _text("password_hash", SHORT_TEXT_MAX))),
+    USER_DELETED: ("user_deleted", (_text("name", NAME_MAX, 1),)),
+    # error: () or (code, field, text); value: JSON text, "null" when there is an error.
+    RESULT: ("result", (_int("request", 1), _array("error", 3), _text("value", TEXT_MAX))),
+}  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------- public events
+BOOK_SET: Final = 1
+BOOK_DELETED: Final = 2
+STATUS: Final = 3
+ADDED: Final = 4
+TRADED: Final = 5
+REDUCED: Final = 6
+ORDER_REPLACED: Final = 7
+
+PUBLIC_EVENTS: Table = {
+    BOOK_SET: ("book_set", (BOOK, _text("name"), _text("engine"), SYMBOL, PROPERTIES)),
+    BOOK_DELETED: ("book_deleted", (BOOK,)),
+    STATUS: ("status", (BOOK, PHASE, _text("text", SHORT_TEXT_MAX))),
+    ADDED: ("added", (BOOK, ORDER, SIDE, QUANTITY, PRICE)),
+    # order: the resting one. side: of the aggressor. leaves: what stays open of the resting order.
+    TRADED: ("traded", (BOOK, ORDER, QUANTITY, PRICE, MATCH, SIDE, LEAVES)),
+    REDUCED: ("reduced", (BOOK, ORDER, QUANTITY, LEAVES)),
+    # The resting order `previous` leaves the book and `order` takes a place at the back of its level.
+    ORDER_REPLACED: ("order_replaced", (BOOK, _int("previous", 1), ORDER, QUANTITY, PRICE)),
+}
+
+# ------------------------------------------------------------------------------------------------- frames
+HELLO: Final = 1
+WELCOME: Final = 2
+CMD: Final = 3
+EV: Final = 4
+ACK: Final = 5
+CMD_ACK: Final = 6
+QUERY: Final = 7
+REPLY: Final = 8
+ERROR: Final = 9
+
+GENERATION = _int("generation", 1)
+EPOCH = _int("epoch", 1)
+
+FRAMES: Table = {
+    # peer -> matcher. last_event: the highest event of its stream that the peer holds, 0 for none.
+    HELLO: ("hello", (_text("peer", NAME_MAX, 1), _int("role", 1, 3), GENERATION, _int("last_event"))),
+    # matcher -> peer. last_command: the highest of this generation that is in the journal. last_event: the
+    # stream's end; one below the peer's own last_event means that the matcher lost what it had not synced.
+    WELCOME: ("welcome", (EPOCH, _int("last_command"), _int("last_event"))),
+    # peer -> matcher. Command i of the frame has number first_command + i.
+    CMD: ("cmd", (GENERATION, _int("first_command", 1), _int("last_event"), _array("commands", COMMANDS_MAX))),
+    # matcher -> peer. Event i has number first_event + i; all have the time of their turn.
+    EV: ("ev", (EPOCH, _int("first_event", 1), _int("time_ns"), _array("events", EVENTS_MAX))),
+    # peer -> matcher: what it holds (opens the window), and that it lives.
+    ACK: ("ack", (GENERATION, _int("last_event"))),
+    # matcher -> peer: commands up to this one are in the journal; events up to this one have been sent to you, so a
+    # peer that holds fewer has lost some and says HELLO. Answers CMD and ACK.
+    CMD_ACK: ("cmd_ack", (EPOCH, _int("last_command"), _int("last_event"))),
+    # Questions about what is, never numbered nor journaled; the matcher passes them on. what: a name the
+    # receiver knows ("statistics", ...); argument and body are JSON text.
+    QUERY: ("query", (_int("query", 1), _text("to"), _text("sender"), _text("what"), _text("argument", 4096))),
+    REPLY: ("reply", (_int("query", 1), _text("to"), _text("sender"), _int("ok", 0, 1), _text("body", TEXT_MAX))),
+    ERROR: ("error", (_int("code", 1, 5), _text("text", SHORT_TEXT_MAX))),
+}
+
+
+# ------------------------------------------------------------------------------------------------- checks
+def check(message: Sequence[Any], table: Table) -> None:
+    """Raise WireError unless `message` (kind first) has the fields that `table` says, in type and range."""
+    kind = message[0] if message else None
+    if type(kind) is not int or kind not in table:
+        raise WireError(f"unknown kind {kind!r}")
+    name, fields = table[kind]
+    if len(message) != len(fields) + 1:
+        raise WireError(f"{name}: {len(message) - 1} fields, expected {len(fields)}")
+    for index, field in enumerate(fields, 1):
+        value: Any = message[index]
+        found: type = type(value)
+        if found is not field.type:
+            raise WireError(f"{name}.{field.name}: {found.__name__}, expected {field.type.__name__}")
+        size = value if field.type is int else len(value)
+        if not field.low <= size <= field.high:
+            what = "" if field.type is int else "length "
+            raise WireError(f"{name}.{field.name}: {what}{size} not in {field.low}..{field.high}")
+
+
+def as_dict(message: Sequence[Any], table: Table) -> dict[str, Any]:
+    """Name the fields of a checked message, for people: {"kind": "enter", "session": 1, ...}."""
+    name, fields = table[message[0]]
+    return {"kind": name, **{field.name: value for field, value in zip(fields, message[1:], strict=True)}}
+
+
+def _check_arguments(arguments: tuple[Any, ...]) -> None:
+    for value in arguments:
+        if value is None or type(value) is bool:
+            continue
+        if type(value) is int:
+            if not -UINT63_MAX <= value <= UINT63_MAX:
+                raise WireError(f"verb argument {value} is out of range")
+        elif type(value) is str:
+            if len(value) > SHORT_TEXT_MAX:
+                raise WireError(f"verb argument of {len(value)} characters, at most {SHORT_TEXT_MAX}")
+        else:
+            raise WireError(f"verb argument of type {type(value).__name__}")
+
+
+def check_command(command: Any) -> None:
+    """Raise WireError unless `command` is one of COMMANDS. The order messages are spelled out: they are hot."""
+    try:
+        kind = command[0]
+        if kind == ENTER:
+            _, session, token, symbol, side, quantity, price, order_type, tif, expire, minimum, data = command
+            if (
+                type(session) is int and type(token) is bytes and type(symbol) is str and type(side) is int
+                and type(quantity) is int and type(price) is int and type(order_type) is int
+                and type(tif) is int and type(expire) is int and type(minimum) is int and type(data) is bytes
+                and 0 < session <= 2147483648 and 0 < len(token) <= TOKEN_MAX and 0 < len(symbol) <= SYMBOL_MAX
+                and side in SIDES and 0 <= quantity <= QUANTITY_MAX and 0 <= price <= PRICE_MAX
+                and 0 < order_type < 3 and tif in TIMES_IN_FORCE and 0 <= expire <= UINT63_MAX
+                and 0 <= minimum <= QUANTITY_MAX and len(data) <= CLIENT_DATA_MAX and type(kind) is int
+            ):  # fmt: skip
+                return
+        elif kind == CANCEL:
+            _, session, token, quantity = command
+            if (
+                type(session) is int and type(token) is bytes and type(quantity) is int and type(kind) is int
+                and 0 < session <= 2147483648 and 0 < len(token) <= TOKEN_MAX and 0 <= quantity <= QUANTITY_MAX
+            ):  # fmt: skip
+                return
+        elif kind == REPLACE:
+            _, session, token, new, quantity, price, order_type, tif, expire, minimum, invalid, data = command
+            if (
+                type(session) is int and type(token) is bytes and type(new) is bytes and type(quantity) is int
+                and type(price) is int and type(order_type) is int and type(tif) is int and type(expire) is int
+                and type(minimum) is int and type(invalid) is int and type(data) is bytes and type(kind) is int
+                and 0 < session <= 2147483648 and 0 < len(token) <= TOKEN_MAX and 0 < len(new) <= TOKEN_MAX
+                and 0 <= quantity <= QUANTITY_MAX and 0 <= price <= PRICE_MAX and 0 < order_type < 3
+                and tif in TIMES_IN_FORCE and 0 <= expire <= UINT63_MAX and 0 <= minimum <= QUANTITY_MAX
+                and 0 <= invalid < 100 and len(data) <= CLIENT_DATA_MAX
+            ):  # fmt: skip
+                return
+        check(command, COMMANDS)
+    except (TypeError, ValueError, IndexError, KeyError):
+        raise WireError("a command is not an array of the fields of its kind") from None
+    if kind == VERB:
+        _check_arguments(command[3])
+    elif kind in (ENTER, MODIFY) and command[4 if kind == ENTER else 3] not in SIDES:
+        raise WireError(f"side {command[4 if kind == ENTER else 3]} is none of {sorted(SIDES)}")
+    elif kind in (ENTER, REPLACE) and command[8 if kind == ENTER else 7] not in TIMES_IN_FORCE:
+        raise WireError(f"time in force {command[8 if kind == ENTER else 7]} is none of {sorted(TIMES_IN_FORCE)}")
+
+
+# ------------------------------------------------------------------------------------------------- packing
+_packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+pack: Callable[[Any], bytes] = _packer.pack
+
+
+def unpack(data: bytes, array_max: int = 4_096, text_max: int = TEXT_MAX) -> Any:
+    """Any msgpack value without maps or extensions; arrays become tuples. Raises WireError only."""
+    if len(data) > FRAME_MAX:
+        raise WireError(f"{len(data)} bytes, at most {FRAME_MAX}")
+    try:
+        return msgpack.unpackb(
+            data, use_list=False, raw=False, strict_map_key=True, max_array_len=array_max, max_str_len=text_max,
+            max_bin_len=text_max, max_map_len=0, max_ext_len=0,
+        )  # fmt: skip
+    except Exception as error:  # six families of exceptions come out of msgpack (specs/bus.md, Security)
+        raise WireError(f"not a message: {type(error).__name__}") from None
+
+
+def frame(kind: int, *fields: Any) -> bytes:
+    """Encode one frame: ``frame(ACK, generation, last_event)``."""
+    return pack((kind, VERSION, *fields))
+
+
+def decode_frame(data: bytes) -> tuple[Any, ...]:
+    """Decode and check one frame; returns (kind, field, field, ...) without the version.
+
+    The commands of a CMD are checked one by one (all or nothing). The events of an EV are checked to be tuples
+    of a known length, which is what the receivers' tables of handlers rely on.
+    Raises WireError; its text says ``version`` first when the peer speaks another version.
+    """
+    message = unpack(data)
+    if type(message) is not tuple or len(message) < 2 or type(message[0]) is not int:
+        raise WireError("a frame is an array that begins with kind and version")
+    if message[1] != VERSION or type(message[1]) is not int:
+        raise WireError(f"version {message[1]!r}, this side speaks {VERSION}")
+    message = (message[0], *message[2:])
+    check(message, FRAMES)
+    if message[0] == CMD:
+        for command in message[4]:
+            check_command(command)
+    return message
+
+
+def check_events(events: tuple[Any, ...], table: Table) -> None:
+    """Raise WireError unless every event is one of `table` (PRIVATE_EVENTS or PUBLIC_EVENTS), field by field."""
+    for event in events:
+        if type(event) is not tuple:
+            raise WireError("an event is not an array")
+        check(event, table)
