@@ -46,7 +46,7 @@ Events = tuple[int, int, tuple[Any, ...]]  # first event's number, time_ns, even
 
 
 class BusRefused(OpenOutcryError):
-    """The matcher will not talk to this peer: other version, fenced by a newer generation, or a broken rule."""
+    """This life of the peer cannot go on: other version, fenced by a newer generation, a broken rule, lost commands."""
 
 
 class Link:
@@ -68,6 +68,7 @@ class Link:
         self.last_event = last_event
         self.epoch = 0
         self.ready = False  # WELCOME has been received since the last HELLO
+        self.stream_end = 0  # last event of this peer's stream when the matcher said WELCOME
         self._on_rewind = on_rewind
         self._next = 1  # number of the next command to be framed
         self._queue: list[Any] = []  # commands not framed yet
@@ -187,7 +188,11 @@ class Link:
 
     def _welcome(self, message: tuple[Any, ...]) -> None:
         _, self.epoch, last_command, last_event = message
+        if last_command < self._acked:
+            text = f"the matcher has lost commands {last_command + 1} to {self._acked}, which it had acknowledged"
+            raise BusRefused(f"{text}: this peer must start anew")
         self.ready = True
+        self.stream_end = last_event
         if last_event < self.last_event:
             self.last_event = last_event
             if self._on_rewind is not None:
@@ -221,6 +226,7 @@ def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socke
     _limits(socket)
     socket.setsockopt(zmq.ROUTING_ID, name.encode())
     socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.PROBE_ROUTER, 1)  # an empty message upon each connection: the matcher asks for HELLO at once
     socket.setsockopt(zmq.RECONNECT_IVL, 10)
     socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
     socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
@@ -273,6 +279,8 @@ class Directory:
     ``<path>/sockets`` or, when that is too long for a unix socket, a 0700 directory of its own under the
     temporary directory, found through the file ``sockets.path``.
     """
+
+    durable = True  # generations are synced to the disk
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).resolve()
@@ -351,6 +359,7 @@ class Directory:
         with open(fd, "w") as file:
             file.write(str(number))
             file.flush()
-            os.fsync(fd)
+            if self.durable:
+                os.fsync(fd)
         os.replace(temporary, target)
         return number

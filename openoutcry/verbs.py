@@ -79,7 +79,7 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("create_engine", (_name("name", "name of the new engine"),
                                _name("kind", "how it behaves: matching", "matching")),
              "make an engine: a set of books with one trading day; it starts open"),
-        Verb("delete_engine", (_name("name", "name of the engine"),), "remove an engine that has no books or endpoints"),
+        Verb("delete_engine", (_name("name", "name of the engine"),), "remove an engine without books and endpoints"),
         Verb("set_engine_property", (_ENGINE, *_PROPERTY), "set a property of an engine"),
         Verb("create_book", (_name("name", "name of the new book"), _ENGINE,
                              Parameter("symbol", "symbol", "what clients call it, unique on its engine", low=1,
@@ -91,15 +91,15 @@ VERBS: Final[dict[str, Verb]] = {
                                  _name("protocol", "what it speaks: ouch42"),
                                  _name("gateway", "the gateway process to host it; none: the least loaded", None),
                                  Parameter("host", "text", "address to listen on", "127.0.0.1", 1),
-                                 Parameter("port", "int", "TCP port; 0: the kernel chooses, and it is kept from then on",
+                                 Parameter("port", "int", "TCP port; 0: the kernel chooses, and it is kept",
                                            0, 0, 65535)),
              "open a TCP port for clients"),
         Verb("delete_endpoint", (_name("name", "name of the endpoint"),),
-             "close a port, cancel its sessions' orders and forget its sessions"),
+             "close a port, cancel its orders, forget its sessions"),
         Verb("set_protocol_property", (_name("endpoint", "name of the endpoint"), *_PROPERTY),
              "set a property of an endpoint"),
         Verb("create_user", (_name("name", "user name, letters of either case alike"),
-                             Parameter("password", "secret", "password; stored hashed", low=1, high=wire.SHORT_TEXT_MAX),
+                             Parameter("password", "secret", "password; stored hashed", _REQUIRED, 1, 256),
                              _name("endpoint", "the endpoint it may use; none: every one", None),
                              _name("account", "account of its orders; none: its name", None)),
              "let a user log in; endpoints for which there is no user accept any login"),
@@ -108,7 +108,7 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("open", (_ENGINE,), "begin trading in all books of an engine"),
         Verb("close", (_ENGINE,), "end trading; DAY orders are cancelled"),
         Verb("end_of_day", (_ENGINE,), "cancel what is left, end the day and every client stream"),
-        Verb("halt", (_name("book", "name of the book"),), "stop trading in one book; orders stay and can be cancelled"),
+        Verb("halt", (_name("book", "name of the book"),), "stop trading in one book; orders can be cancelled"),
         Verb("resume", (_name("book", "name of the book"),), "go on trading in a halted book"),
         Verb("list", (_name("kind", "engines, books, endpoints, users, sessions, properties or verbs"),),
              "list everything of one kind", False),
@@ -232,8 +232,8 @@ def _price(value: Any, p: Parameter, bad: Any) -> int:
         if type(value) not in (str, int) or len(str(value)) > 40:
             raise InvalidOperation
         scaled = Decimal(value) * wire.PRICE_SCALE
-        price = int(scaled)
-        if price != scaled or not p.low <= price <= p.high:
+        # The range first: an exponent of a million would otherwise be worked out digit by digit.
+        if not p.low <= scaled <= p.high or scaled != (price := int(scaled)):
             raise InvalidOperation
     except (InvalidOperation, ValueError, OverflowError):
         low, high = price_text(p.low), price_text(p.high)

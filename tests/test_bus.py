@@ -155,6 +155,15 @@ def test_a_matcher_that_lost_its_tail_rewinds_its_peers() -> None:
     assert (rewound, link.last_event) == ([4], 4)
 
 
+def test_a_matcher_that_lost_what_it_acknowledged_ends_this_life_of_the_peer() -> None:
+    link = welcomed()
+    link.submit(command(1))
+    link.frames(2)
+    link.receive(wire.frame(wire.CMD_ACK, 1, 1, 0), 2)
+    with pytest.raises(bus.BusRefused, match="lost commands 1 to 1"):
+        link.receive(wire.frame(wire.WELCOME, 2, 0, 0), 3)
+
+
 @pytest.mark.parametrize("code", [wire.ERROR_VERSION, wire.ERROR_FENCED, wire.ERROR_REFUSED])
 def test_being_turned_away_is_an_error(code: int) -> None:
     with pytest.raises(bus.BusRefused, match="go away"):
