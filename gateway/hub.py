@@ -1,0 +1,277 @@
+"""What the parts of one gateway share: the link to the matcher, the loop's one flush a turn, and who waits for what.
+
+Rule 1. All that clients send in one turn of the loop leaves together, in the order in which it was read.
+Rule 2. No queue here grows without bound: while the matcher is PAUSE_ABOVE commands behind, connections that send
+        are not read, and go on in the order in which they stopped.
+Rule 3. The bus socket's file descriptor is edge-triggered: whoever touches the socket looks at its events afterwards
+        (``_look``), or the loop would sleep on a message that is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any, Final
+
+import zmq
+
+from openoutcry import bus, wire
+from openoutcry.errors import WireError
+from openoutcry.gateway.connection import ASKED, Connection
+from openoutcry.gateway.delivery import Delivery
+from openoutcry.gateway.hosting import Hosting
+from openoutcry.gateway.logins import Logins
+from openoutcry.gateway.ports import Ports
+from openoutcry.gateway.replay import Replay
+from openoutcry.gateway.state import State
+from openoutcry.gateway.store import Store, Stream
+from openoutcry.gateway.wheel import LimitedLog, Wheel
+
+log = logging.getLogger("openoutcry.gateway")
+
+PAUSE_ABOVE: Final = 2 * bus.WINDOW  # commands not acknowledged: one window on its way, one ready to follow
+RESUME_BELOW: Final = bus.WINDOW + bus.WINDOW // 2
+DRAIN_MESSAGES: Final = 16  # messages of the bus taken in one turn: clients are read in between
+TIMER_S: Final = 0.025
+COMPACT_LIVE_MAX: Final = 8_000_000  # bytes of living streams that may be copied while clients wait (some 20 ms)
+
+
+class Hub:
+    """See the module. fatal(code, reason): called when the gateway cannot go on."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, generation: int, store: Store, ports: Ports,
+        socket: zmq.Socket[bytes], fatal: Callable[[int, str], None],
+    ) -> None:  # fmt: skip
+        self.loop = loop
+        self.name = name
+        self.store = store
+        self.out: list[tuple[Any, ...]] = []  # commands of this turn
+        self.congested = False
+        self.silent: dict[str, int] = {}  # connections that have not asked to log in, by address
+        self.silent_total = 0
+        self.waiting: dict[int, Connection] = {}  # for LOGGED_ON
+        self.log = LimitedLog(log)
+        self.hosting = Hosting(self, ports)
+        self.state = State(store)
+        self.wheel = Wheel(monotonic_ns())
+        self.replay = Replay(loop, store)
+        self.logins = Logins(loop, self.state)
+        self.delivery = Delivery(self, self.state, store)
+        self.link = bus.Link(name, wire.ROLE_GATEWAY, generation, store.last_event, self._rewind)
+        self._socket = socket
+        self._fd = int(socket.getsockopt(zmq.FD))
+        self._fatal = fatal
+        self._blocked = False  # the bus takes no more for the moment
+        self._said = 0  # the event up to which the matcher knows that we have them
+        self._connections = generation << 32  # numbers of a later life are higher
+        self._held: deque[Connection] = deque()
+        self._flush_scheduled = self._drain_scheduled = False
+        self.counters = {"flushes": 0, "drains": 0, "malformed_frames": 0, "pauses": 0, "exceptions": 0}
+
+    def start(self) -> None:
+        """Begin with what the store has: endpoints listen again at once."""
+        self.state.load(self.store.config)
+        if self.store.worth_compacting:
+            self.store.compact(self.state.events())
+        self.hosting.reconcile_all()
+        self.loop.add_reader(self._fd, self._drain)
+        self._turn_timer()
+
+    # --------------------------------------------------------------------------------------------- commands out
+    def submitted(self) -> None:
+        """Something was put into ``out``: it leaves at the end of this turn of the loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self._flush)
+        if len(self.out) + self.link.backlog > PAUSE_ABOVE:
+            self.congested = True
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        self.counters["flushes"] += 1
+        if self.out:
+            submit = self.link.submit
+            for command in self.out:
+                submit(command)
+            self.out.clear()
+        self._blocked = not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT
+        if not self._blocked:
+            self._said = self.link.last_event
+            frames = self.link.frames(monotonic_ns())
+            if frames:
+                bus.send_frames(self._socket, frames)
+        self._look()
+
+    def _look(self) -> None:
+        if not self._drain_scheduled and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self._drain_scheduled = True
+            self.loop.call_soon(self._drain)
+
+    def hold(self, connection: Connection) -> None:
+        """`connection` is not read until the matcher has caught up."""
+        self.counters["pauses"] += 1
+        self._held.append(connection)
+
+    def _let_go(self) -> None:
+        if self.congested and self.link.backlog + len(self.out) < RESUME_BELOW:
+            self.congested = False
+        while self._held and not self.congested:
+            self._held.popleft().go_on()
+
+    def next_connection(self) -> int:
+        """A number for a new connection."""
+        self._connections += 1
+        return self._connections
+
+    def log_on(self, connection: Connection, command: tuple[Any, ...]) -> None:
+        """Ask the matcher; its LOGGED_ON or LOGON_REFUSED names the connection."""
+        self.waiting[connection.number] = connection
+        self.out.append(command)
+        self.submitted()
+
+    # --------------------------------------------------------------------------------------------- events in
+    def _drain(self) -> None:
+        self._drain_scheduled = False
+        self.counters["drains"] += 1
+        socket, ready = self._socket, self.link.ready
+        try:
+            now_ns = monotonic_ns()
+            for _ in range(DRAIN_MESSAGES):
+                if not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                    break
+                for data in socket.recv_multipart(zmq.NOBLOCK):
+                    self._receive(data, now_ns)
+            else:
+                self._look()
+            self.delivery.commit()
+        except bus.BusRefused as error:
+            self._fatal(3, f"the matcher turned {self.name} away: {error}")
+        except Exception as error:  # events were taken from the link and are not stored: only a restart repairs that
+            log.exception("cannot go on")
+            self._fatal(4, f"{type(error).__name__}: {error}")
+        else:
+            self._let_go()
+            if not ready or self._must_speak():
+                self.submitted()
+
+    def _must_speak(self) -> bool:
+        """Whether the link may have frames although no client has sent anything."""
+        link = self.link
+        waiting = self._blocked or link.backlog > bus.WINDOW
+        return waiting or not link.ready or link.last_event - self._said >= bus.ACK_EVERY
+
+    def _receive(self, data: bytes, now_ns: int) -> None:
+        try:
+            found = self.link.receive(data, now_ns)
+        except WireError as error:
+            self.counters["malformed_frames"] += 1
+            self.log.warning(now_ns, "bus", f"a frame from the matcher is malformed: {error}")
+            return
+        if found is None:
+            return
+        if len(found) == 3:
+            self.delivery.take(*found)
+        elif found[0] == wire.QUERY:
+            self._answer(found)
+
+    def _rewind(self, last_event: int) -> None:
+        """The matcher lost what it had not synced: what we have of that never was."""
+        log.warning("the matcher ends at event %d, we had %d: rewinding", last_event, self.store.last_event)
+        self.delivery.discard()
+        for endpoint in self.hosting.endpoints.values():
+            for connection in list(endpoint.connections):
+                connection.drop()
+        self.store.rewind(last_event)
+        self.state.load(self.store.config)
+        self.hosting.reconcile_all()
+        if self.store.last_event != last_event:  # a record spans it: ask for the rest again
+            self.link.last_event = self.store.last_event
+            self.link.ready = False
+
+    # --------------------------------------------------------------------------------------------- deeds
+    def do(self, deed: tuple[Any, ...]) -> None:
+        """Do what an event asks for beside its messages; it is stored already."""
+        kind = deed[0]
+        if kind == wire.LOGGED_ON:
+            self._logged_on(deed)
+        elif kind == wire.LOGON_REFUSED:
+            connection = self.waiting.pop(deed[2], None)
+            if connection is not None:
+                connection.reject("S")
+        elif kind == wire.SYSTEM:
+            self._end_of_day(deed[1].connection, deed[2])
+        elif kind in (wire.ENDPOINT_SET, wire.ENDPOINT_DELETED):
+            self.hosting.reconcile(deed[1])
+
+    def _logged_on(self, deed: tuple[Any, ...]) -> None:
+        _, number, _, connection_number, _ = deed
+        connection = self.waiting.pop(connection_number, None)
+        session = self.state.sessions.get(number)
+        if connection is None or session is None or connection.state != ASKED:  # it has gone meanwhile
+            self.out.append((wire.LOGOFF, number, connection_number))
+        else:
+            connection.start(session)
+
+    def _end_of_day(self, connection: Connection | None, stream: Stream) -> None:
+        if connection is not None and connection.stream is stream:
+            connection.end()
+        else:
+            self.retire(stream)
+        if self.store.worth_compacting and self.store.live_bytes < COMPACT_LIVE_MAX:
+            self.store.compact(self.state.events())
+
+    def retire(self, stream: Stream | None) -> None:
+        """An ended stream has no reader any more."""
+        if stream is not None:
+            self.store.forget(stream.name.rstrip(b"\0").decode("ascii"))
+
+    # --------------------------------------------------------------------------------------------- time, questions
+    def _turn_timer(self) -> None:
+        self.loop.call_later(TIMER_S, self._turn_timer)
+        self.wheel.turn(monotonic_ns())
+        self.submitted()
+
+    def _answer(self, query: tuple[Any, ...]) -> None:
+        _, number, _, sender, what, _ = query
+        ok, body = 1, ""
+        if what == "statistics":
+            body = json.dumps(self.statistics())
+        elif what == "ping":
+            body = json.dumps({"pid": os.getpid()})
+        else:
+            ok, body = 0, json.dumps(["bad_argument", "what", f"a gateway does not know {what!r}: statistics, ping"])
+        if len(body) > wire.TEXT_MAX:
+            ok, body = 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"])
+        bus.send_frames(self._socket, [wire.frame(wire.REPLY, number, sender, self.name, ok, body)])
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of every part of this gateway."""
+        return {
+            "name": self.name,
+            "pid": os.getpid(),
+            "loop": type(self.loop).__module__.partition(".")[0],
+            **self.counters,
+            "congested": self.congested,
+            "endpoints": {name: endpoint.statistics() for name, endpoint in self.hosting.endpoints.items()},
+            "link": self.link.statistics(),
+            "store": self.store.statistics(),
+            "delivery": dict(self.delivery.counters),
+            "replay": dict(self.replay.counters),
+            "logins": self.logins.statistics(),
+        }
+
+    def close(self) -> None:
+        """Close every port and connection, and give what was submitted to the bus."""
+        for endpoint in self.hosting.endpoints.values():
+            endpoint.close()
+            for connection in list(endpoint.connections):
+                connection.close()
+        self.logins.close()
+        self.loop.remove_reader(self._fd)
+        self._flush()

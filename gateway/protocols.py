@@ -1,0 +1,143 @@
+"""The protocols that a gateway's endpoints can speak, registered by name; the built-in ones use the same door.
+
+A protocol is a ``Dialect``: a handful of functions without I/O. To add one, register a function that makes it::
+
+    register_protocol("mine", lambda: Dialect("mine", MySession, my_commands, my_render, my_stamp, my_skip))
+
+or name that function as an entry point ``mine`` of the group ``openoutcry.protocols`` in an installed package, where
+every gateway finds it when an endpoint first asks for ``mine``.
+
+Invariant: nothing else in the gateway knows what a message looks like. What ``render`` returns is stored as it is and
+sent as it is, now and in every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from openoutcry.errors import ClusterError
+from openoutcry.gateway.soupbintcp import ServerSession
+
+PROTOCOLS_MAX: Final = 64  # names that can be registered
+ENTRY_POINTS: Final = "openoutcry.protocols"  # group of entry points in which packages offer more
+
+Event = tuple[Any, ...]
+
+
+class Session(Protocol):
+    """One connection's session layer, sans I/O; ``SoupSession`` is the model.
+
+    Its events are those of openoutcry.gateway.soupbintcp: LoginRequest, Unsequenced (a client's messages), Logout.
+    """
+
+    def __init__(self, now_ns: int, heartbeat_ns: int, receive_timeout_ns: int, login_timeout_ns: int) -> None: ...
+
+    def receive(self, data: bytes, now_ns: int) -> Sequence[Any]:
+        """What the client's bytes say; raises ProtocolError. b"" looks at what waited for the login's answer."""
+
+    def accept_login(self, session: str, sequence: int) -> bytes:
+        """The answer to a LoginRequest: the stream joined and the number of its next message."""
+
+    def reject_login(self, reason: str) -> bytes:
+        """The answer to a LoginRequest: soupbintcp.NOT_AUTHORISED or SESSION_NOT_AVAILABLE."""
+
+    def end_of_session(self) -> bytes:
+        """The stream has ended."""
+
+    def sent(self, count: int, now_ns: int = 0) -> None:
+        """`count` messages of the stream have been sent to the client."""
+
+    def configure(self, heartbeat_ns: int, receive_timeout_ns: int) -> None:
+        """The endpoint's times have changed."""
+
+    def on_timer(self, now_ns: int) -> tuple[bytes, bool, int]:
+        """Bytes to send, whether to close the connection, when to call next."""
+
+
+class Dialect(NamedTuple):
+    """One protocol.
+
+    commands(session, payloads, out): append the bus commands for a client's messages; returns how many it ignored.
+    stamp(time_ns): what `render` gets as its time, worked out once for the events of one turn.
+    render(event, stamp): the packet for one private event, ready to be sent; raises ProtocolError.
+    skip(data, count): how many bytes the first `count` packets of `data` take.
+    """
+
+    name: str
+    session: Callable[[int, int, int, int], Session]
+    commands: Callable[[int, Sequence[bytes], list[Any]], int]
+    render: Callable[[Event, int], bytes]
+    stamp: Callable[[int], int]
+    skip: Callable[[bytes, int], int]
+
+
+class SoupSession(ServerSession):
+    """SoupBinTCP for a gateway, which frames messages once, for its store and its clients alike."""
+
+    __slots__ = ("_default_timeout_ns",)
+
+    def __init__(self, now_ns: int, heartbeat_ns: int, receive_timeout_ns: int, login_timeout_ns: int) -> None:
+        super().__init__(now_ns, heartbeat_ns, receive_timeout_ns, login_timeout_ns)
+        self._default_timeout_ns = receive_timeout_ns
+
+    def sent(self, count: int, now_ns: int = 0) -> None:
+        """`count` sequenced packets have been sent to the client."""
+        self.sequence += count
+        self._said_ns = now_ns or self._now_ns
+
+    def configure(self, heartbeat_ns: int, receive_timeout_ns: int) -> None:
+        """The endpoint's times have changed; a 4.10 client keeps the time-out that it asked for."""
+        self._heartbeat_ns = heartbeat_ns
+        if self._receive_timeout_ns == self._default_timeout_ns:
+            self._receive_timeout_ns = self._default_timeout_ns = receive_timeout_ns
+
+
+def skip_packets(data: bytes, count: int) -> int:
+    """How many bytes the first `count` SoupBinTCP packets of `data` take."""
+    at = 0
+    for _ in range(count):
+        at += 2 + (data[at] << 8 | data[at + 1])
+    return at
+
+
+_factories: dict[str, Callable[[], Dialect]] = {}
+
+
+def register_protocol(name: str, factory: Callable[[], Dialect]) -> None:
+    """Let endpoints speak `name`; `factory` is called for each endpoint that does, when it opens."""
+    if name not in _factories and len(_factories) >= PROTOCOLS_MAX:
+        raise ClusterError(f"{PROTOCOLS_MAX} protocols are registered already, {name!r} is one too many")
+    _factories[name] = factory
+
+
+def dialect(name: str) -> Dialect:
+    """A dialect of protocol `name`. Raises ClusterError when nobody registered it."""
+    factory = _factories.get(name) or _installed(name)
+    if factory is None:
+        raise ClusterError(f"no protocol {name!r}; there are: {', '.join(sorted(_factories))}")
+    return factory()
+
+
+def _installed(name: str) -> Callable[[], Dialect] | None:
+    """What an installed package offers under that name; a broken package is as good as none."""
+    from importlib.metadata import entry_points  # slow to import, and hardly ever needed
+
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            register_protocol(name, point.load())
+        except Exception as error:
+            raise ClusterError(f"protocol {name!r} of {point.value} cannot be loaded: {error}") from None
+        return _factories[name]
+    return None
+
+
+def _ouch42() -> Dialect:
+    from openoutcry.gateway import ouch42
+
+    return Dialect(
+        "ouch42", SoupSession, ouch42.commands, ouch42.render_packet, ouch42.time_of_day, skip_packets
+    )  # fmt: skip
+
+
+register_protocol("ouch42", _ouch42)
