@@ -1,0 +1,349 @@
+"""The desk: takes clients' requests, carries each one's plan forward, and answers every one of them in time.
+
+Sans I/O: requests, results, replies and the time go in; replies to clients, questions for the bus, commands for the
+Link and work for a thread come out through four functions it is given.
+
+Rule 1. Every request that has an envelope is answered once, within ``ANSWER_NS``; when something it needs stays
+        silent the answer is the error ``unavailable``, which names what was waited for.
+Rule 2. A request that was sent again (same client, id and bytes) does not run again: while it is pending the copy is
+        dropped, and afterwards a journaled verb's reply is remembered, within the limits below.
+Rule 3. Nothing here grows without a limit: requests pending (in all and for one client), replies remembered.
+
+A plan (openoutcry.control.plans) is a generator: it yields what it needs next and is resumed with the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from openoutcry import wire
+from openoutcry.control import messages
+from openoutcry.errors import VerbError, WireError
+
+ANSWER_NS: Final = 5_000_000_000  # every request is answered by then
+MARGIN_NS: Final = 200_000_000  # what a plan keeps of that to put its answer together
+ASK_AGAIN_NS: Final = 300_000_000  # a question is asked again: the bus may have lost it with a matcher that died
+PENDING_MAX: Final = 256  # requests under way: a matcher restart's worth of them from many clients
+CLIENT_PENDING_MAX: Final = 64  # of one client, so that it cannot take the place of all others
+REMEMBERED_MAX: Final = 1_024  # replies to journaled verbs: far more than a client has under way
+REMEMBERED_BYTES_MAX: Final = 4_000_000  # bytes of them together
+
+log = logging.getLogger("openoutcry.control")
+
+Envelope = tuple[bytes, ...]
+Key = tuple[bytes, int, bytes]  # client, request id, digest of the request
+
+
+class Question(NamedTuple):
+    """A QUERY for a process: its name, what, and the argument."""
+
+    to: str
+    what: str
+    argument: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """A process's REPLY: ``ok`` and its parsed JSON body."""
+
+    ok: bool
+    body: Any
+
+
+class Ask(NamedTuple):
+    """Yielded by a plan: ask these and wait at most ``patience_ns``; resumed with an Answer or None for each."""
+
+    questions: tuple[Question, ...]
+    patience_ns: int = ANSWER_NS
+
+
+class Submit(NamedTuple):
+    """Yielded by a plan: journal this verb; resumed with its value as JSON text, or VerbError."""
+
+    verb: str
+    arguments: tuple[Any, ...]
+
+
+class Work(NamedTuple):
+    """Yielded by a plan: run this in a worker thread; resumed with what it returns."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Pause(NamedTuple):
+    """Yielded by a plan: go on after this long; resumed with None."""
+
+    ns: int
+
+
+Step = Ask | Submit | Work | Pause
+Plan = Generator[Step, Any, str]
+
+
+class Ports(NamedTuple):
+    """How the desk reaches the world.
+
+    reply: to a client. query: number, question to the bus. submit: a command to the Link. Both return False when the
+    matcher is not connected; nothing was sent or queued then. work: starts a function in a thread.
+    """
+
+    reply: Callable[[Envelope, bytes], None]
+    query: Callable[[int, Question], bool]
+    submit: Callable[[tuple[Any, ...]], bool]
+    work: Callable[[Work], Future[Any]]
+
+
+@dataclass(eq=False)
+class Pending:
+    """One request under way."""
+
+    envelope: Envelope
+    key: Key
+    plan: Plan
+    deadline_ns: int
+    journaled: bool
+    step_deadline_ns: int = 0
+    waiting_for: str = "the matcher"
+    questions: dict[int, Question] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    answers: dict[int, Answer | None] = field(default_factory=dict)
+    asked_ns: int = 0
+    command: tuple[Any, ...] = ()
+    submitted: bool = False
+    future: Future[Any] | None = None
+    paused: bool = False
+
+
+class Desk:
+    """All requests under way. ``first_request``: VERB commands are numbered from there, unique over all lives."""
+
+    def __init__(self, ports: Ports, first_request: int) -> None:
+        self._ports = ports
+        self._next_request = first_request
+        self._next_query = 1
+        self._pending: dict[Key, Pending] = {}
+        self._by_client: Counter[bytes] = Counter()
+        self._by_request: dict[int, Pending] = {}
+        self._by_query: dict[int, Pending] = {}
+        self._remembered: OrderedDict[Key, bytes] = OrderedDict()
+        self._remembered_bytes = 0
+        self.counters = dict.fromkeys(
+            ("requests", "repeated", "malformed", "dropped", "errors", "timeouts", "stale_results",
+             "stale_replies"), 0,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------- from clients
+    def receive(self, parts: Sequence[bytes], make_plan: Callable[[messages.Request], Plan], now_ns: int) -> None:
+        """Take one message of the client-facing ROUTER: routing ids, an empty delimiter, the request."""
+        envelope = tuple(parts[:-1])
+        if len(parts) < 3 or len(parts) > 8 or envelope[-1] or not all(envelope[:-1]):
+            self.counters["dropped"] += 1  # no envelope: nobody to answer
+            return
+        try:
+            request = messages.decode_request(parts[-1])
+        except messages.BadRequest as bad:
+            self.counters["malformed"] += 1
+            self._ports.reply(envelope, messages.encode_reply(bad.id, ("malformed", "", str(bad)), "null"))
+            return
+        self.counters["requests"] += 1
+        client = b"".join(b"%d:%s" % (len(part), part) for part in envelope)
+        key = (client, request.id, hashlib.blake2b(parts[-1], digest_size=16).digest())
+        if not self._repeated(envelope, key):
+            self._begin(envelope, key, request, make_plan, now_ns)
+
+    def _repeated(self, envelope: Envelope, key: Key) -> bool:
+        reply = self._remembered.get(key)
+        if reply is not None:
+            self._ports.reply(envelope, reply)
+        elif key not in self._pending:
+            return False
+        self.counters["repeated"] += 1
+        return True
+
+    def _begin(
+        self, envelope: Envelope, key: Key, request: messages.Request,
+        make_plan: Callable[[messages.Request], Plan], now_ns: int,
+    ) -> None:  # fmt: skip
+        for count, most, who in (
+            (len(self._pending), PENDING_MAX, "in all"),
+            (self._by_client[key[0]], CLIENT_PENDING_MAX, "from this client"),
+        ):
+            if count >= most:
+                text = f"the control service has {count} requests under way {who}, at most {most}"
+                self.counters["errors"] += 1
+                self._ports.reply(envelope, messages.encode_reply(request.id, ("limit", "", text), "null"))
+                return
+        pending = Pending(envelope, key, make_plan(request), now_ns + ANSWER_NS, False)
+        self._pending[key] = pending
+        self._by_client[key[0]] += 1
+        self._resume(pending, None, now_ns)
+
+    # ------------------------------------------------------------------------------------- plans
+    def _resume(self, pending: Pending, value: Any, now_ns: int, error: VerbError | None = None) -> None:
+        """Run the plan to its next step, or to its end."""
+        self._forget_step(pending)
+        try:
+            step = pending.plan.throw(error) if error else pending.plan.send(value)
+            self._start(pending, step, now_ns)
+        except StopIteration as done:
+            self._finish(pending, (), done.value)
+        except VerbError as refused:
+            self._finish(pending, (refused.code, refused.field, refused.text), "null")
+        except Exception as unexpected:  # one request's trouble must not end the service for everyone
+            log.exception("a request failed")
+            what = f"the control service failed at this: {type(unexpected).__name__}; its log says more"
+            self._finish(pending, ("unavailable", "", what), "null")
+
+    def _start(self, pending: Pending, step: Step, now_ns: int) -> None:
+        pending.step_deadline_ns = pending.deadline_ns - MARGIN_NS
+        if isinstance(step, Ask):
+            pending.waiting_for = ", ".join(sorted({question.to for question in step.questions})) or "nothing"
+            pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.patience_ns)
+            for question in step.questions:
+                number, self._next_query = self._next_query, self._next_query + 1
+                pending.order.append(number)
+                pending.questions[number] = question
+                self._by_query[number] = pending
+            self._ask(pending, now_ns)
+        elif isinstance(step, Submit):
+            self._submit(pending, step)
+        elif isinstance(step, Pause):
+            pending.paused = True
+            pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.ns)
+        else:
+            pending.waiting_for = "a worker thread"
+            pending.future = self._ports.work(step)
+
+    def _ask(self, pending: Pending, now_ns: int) -> None:
+        sent = [self._ports.query(number, question) for number, question in pending.questions.items()]
+        pending.asked_ns = now_ns if all(sent) else now_ns - ASK_AGAIN_NS
+
+    def _submit(self, pending: Pending, step: Submit) -> None:
+        pending.waiting_for = "the matcher"
+        pending.journaled = True
+        number, self._next_request = self._next_request, self._next_request + 1
+        pending.command = (wire.VERB, number, step.verb, step.arguments)
+        try:
+            wire.check_command(pending.command)  # one bad command would have the whole frame refused, for ever
+        except WireError as error:
+            raise VerbError("bad_argument", "", f"{step.verb}: {error}") from None
+        self._by_request[number] = pending
+        pending.submitted = self._ports.submit(pending.command)
+
+    def _forget_step(self, pending: Pending) -> None:
+        for number in pending.order:
+            self._by_query.pop(number, None)
+        pending.questions.clear()
+        pending.answers.clear()
+        pending.order.clear()
+        if pending.command:
+            self._by_request.pop(pending.command[1], None)
+        pending.command = ()
+        if pending.future is not None:
+            pending.future.cancel()
+        pending.future = None
+        pending.paused = False
+
+    def _finish(self, pending: Pending, error: tuple[str, ...], value: str) -> None:
+        self._forget_step(pending)
+        pending.plan.close()
+        client = pending.key[0]
+        del self._pending[pending.key]
+        self._by_client[client] -= 1
+        if not self._by_client[client]:
+            del self._by_client[client]
+        self.counters["errors"] += bool(error)
+        reply = messages.encode_reply(pending.key[1], error, value)
+        if pending.journaled:
+            self._remember(pending.key, reply)
+        self._ports.reply(pending.envelope, reply)
+
+    def _remember(self, key: Key, reply: bytes) -> None:
+        self._remembered[key] = reply
+        self._remembered_bytes += len(reply)
+        while len(self._remembered) > REMEMBERED_MAX or self._remembered_bytes > REMEMBERED_BYTES_MAX:
+            _, oldest = self._remembered.popitem(last=False)
+            self._remembered_bytes -= len(oldest)
+
+    # ------------------------------------------------------------------------------------- from the bus
+    def result(self, event: tuple[Any, ...], now_ns: int) -> None:
+        """Take a RESULT event: the outcome of a VERB command, or of one that an earlier life of ours sent."""
+        _, number, error, value = event
+        pending = self._by_request.get(number)
+        if pending is None:
+            self.counters["stale_results"] += 1
+        elif error:
+            self._resume(pending, None, now_ns, VerbError(*(str(part) for part in error)))
+        else:
+            self._resume(pending, value, now_ns)
+
+    def reply(self, number: int, ok: int, body: str, now_ns: int) -> None:
+        """Take a REPLY frame's number, ok and body."""
+        pending = self._by_query.get(number)
+        if pending is None or number not in pending.questions:
+            self.counters["stale_replies"] += 1
+            return
+        try:
+            answer = Answer(bool(ok), json.loads(body))
+        except (ValueError, RecursionError):
+            answer = Answer(False, "its reply is not JSON")
+        pending.answers[number] = answer
+        del pending.questions[number]
+        if not pending.questions:
+            self._resume(pending, [pending.answers[n] for n in pending.order], now_ns)
+
+    # ------------------------------------------------------------------------------------- time
+    def tick(self, now_ns: int) -> None:
+        """Submit, ask again, collect finished work, and answer what has waited for too long."""
+        for pending in list(self._pending.values()):
+            if pending.future is not None and pending.future.done():
+                self._worked(pending, pending.future, now_ns)
+            elif now_ns >= pending.step_deadline_ns:
+                self._out_of_time(pending, now_ns)
+            elif pending.command and not pending.submitted:
+                pending.submitted = self._ports.submit(pending.command)
+            elif pending.questions and now_ns - pending.asked_ns >= ASK_AGAIN_NS:
+                self._ask(pending, now_ns)
+
+    def _worked(self, pending: Pending, future: Future[Any], now_ns: int) -> None:
+        error = future.exception()
+        if error is None:
+            self._resume(pending, future.result(), now_ns)
+        else:  # not the text of `error`: it might quote a password
+            refused = VerbError("unavailable", "", f"a worker thread failed: {type(error).__name__}")
+            self._resume(pending, None, now_ns, refused)
+
+    def _out_of_time(self, pending: Pending, now_ns: int) -> None:
+        if pending.order:  # a plan judges for itself what it makes of silence
+            self._resume(pending, [pending.answers.get(n) for n in pending.order], now_ns)
+        elif pending.paused:
+            self._resume(pending, None, now_ns)
+        else:
+            self._silence(pending, now_ns)
+
+    def _silence(self, pending: Pending, now_ns: int) -> None:
+        self.counters["timeouts"] += 1
+        self._resume(pending, None, now_ns, unavailable(pending.waiting_for, pending.submitted))
+
+    @property
+    def busy(self) -> bool:
+        """True while any request is under way."""
+        return bool(self._pending)
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters, and how much is under way."""
+        return {**self.counters, "pending": len(self._pending), "remembered": len(self._remembered)}
+
+
+def unavailable(what: str, in_doubt: bool = False) -> VerbError:
+    """The error for silence. `in_doubt`: it was sent, and may still be carried out."""
+    text = f"{what} did not answer in time"
+    text += "; the verb was sent and may still be carried out" if in_doubt else "; nothing was changed"
+    return VerbError("unavailable", "", text + ". See `openoutcry status`")

@@ -1,0 +1,155 @@
+"""ControlClient: the control verbs as Python calls, for programs, tests and the command line alike.
+
+>>> with ControlClient("/var/lib/openoutcry") as control:              # doctest: +SKIP
+...     control.create_engine("main")
+...     control.create_book("aapl", "main", "AAPL")
+...     control.create_endpoint("orders", "main", "ouch42")["port"]
+
+There is a method for every row of ``openoutcry.verbs.VERBS``, with its arguments, which returns the verb's value.
+``close("main")`` is a verb as well, it ends trading; the client's own end is ``disconnect()``, or ``close()`` without
+an engine, or the end of the ``with`` block.
+
+A request that is not answered is sent again under the same number, which the service recognises; one that was under
+way when the *service* died may have been carried out, and then runs a second time: it is refused (``exists``, ...)
+rather than doing harm. Not for use from several threads at once: a ZeroMQ socket belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import zmq
+
+from openoutcry import bus, verbs, wire
+from openoutcry.control import messages
+from openoutcry.errors import ClusterError, VerbError, WireError
+
+TIMEOUT_S: Final = 10.0  # twice what the service takes at most to answer
+RESEND_S: Final = 1.0  # a request sent to a service that died is lost: send it again
+QUEUE_FRAMES: Final = 16  # replies waiting in the socket: one is under way at a time
+
+
+class ControlClient:
+    """A connection to the control service of one exchange.
+
+    where: the exchange's directory (a path or a bus.Directory), or the service's ZeroMQ address.
+    timeout: seconds until a call gives up with ClusterError.
+    """
+
+    def __init__(self, where: str | os.PathLike[str] | bus.Directory, timeout: float = TIMEOUT_S) -> None:
+        self.address = _address(where)
+        self.timeout = timeout
+        self._number = 0
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, wire.FRAME_MAX)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        self._socket.setsockopt(zmq.RCVHWM, QUEUE_FRAMES)
+        self._socket.setsockopt(zmq.ROUTING_ID, b"client-" + os.urandom(12))  # the same one after a reconnection
+        try:
+            self._socket.connect(self.address)
+        except zmq.ZMQError as error:
+            self.disconnect()
+            raise ClusterError(f"cannot connect to {self.address}: {error}") from None
+
+    if TYPE_CHECKING:  # the methods are made from the table, below
+
+        def __getattr__(self, verb: str) -> Callable[..., Any]: ...
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._context.destroy(linger=0)
+
+    def close(self, *engine: Any, **named: Any) -> Any:
+        """With an engine: the verb, end trading there. Without: ``disconnect``, as every Python object closes."""
+        if engine or named:
+            return self.call("close", *engine, **named)
+        return self.disconnect()
+
+    def call(self, verb: str, /, *arguments: Any, **named: Any) -> Any:
+        """Carry out one verb and return its value.
+
+        Raises VerbError when it is refused (also before anything is sent, when the arguments are not in order), and
+        ClusterError when nobody answers in time.
+        """
+        verbs.check(verb, arguments, named)
+        self._number += 1
+        request = messages.encode_request(self._number, verb, arguments, named)
+        reply = self._exchange(verb, request)
+        reply.raise_error()
+        return json.loads(reply.value)
+
+    def _exchange(self, verb: str, request: bytes) -> messages.Reply:
+        deadline = time.monotonic() + self.timeout
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self._socket.send_multipart([b"", request], zmq.NOBLOCK)
+            except zmq.Again:  # so many resent already; they leave when somebody is there
+                pass
+            reply = self._receive(time.monotonic() + min(left, RESEND_S))
+            if reply is not None:
+                return reply
+        raise ClusterError(
+            f"{verb}: no answer from the control service at {self.address} within {self.timeout:g} s; "
+            "is the exchange up (`openoutcry status`), and is this its directory?"
+        )
+
+    def _receive(self, until: float) -> messages.Reply | None:
+        """The reply to the request under way, or None when there is none by `until`; others are left from before."""
+        while (left := until - time.monotonic()) > 0:
+            if not self._socket.poll(int(left * 1_000) + 1):
+                return None
+            parts = self._socket.recv_multipart()
+            try:
+                reply = messages.decode_reply(parts[-1])
+            except WireError as error:
+                raise ClusterError(f"{self.address} does not speak the control protocol: {error}") from None
+            if reply.id == self._number:
+                return reply
+            if reply.id == 0 and reply.error:
+                raise VerbError(*reply.error)
+        return None
+
+
+def _address(where: str | os.PathLike[str] | bus.Directory) -> str:
+    if isinstance(where, bus.Directory):
+        return where.address("control")
+    if isinstance(where, str) and "://" in where:
+        return where
+    return bus.Directory(where).address("control")
+
+
+def _method(row: verbs.Verb) -> Callable[..., Any]:
+    """A method for one verb, with the signature and the documentation that the table gives it."""
+
+    def method(self: ControlClient, *arguments: Any, **named: Any) -> Any:
+        return self.call(row.name, *arguments, **named)
+
+    method.__name__ = row.name
+    method.__qualname__ = f"ControlClient.{row.name}"
+    lines = [f"{row.meaning[:1].upper()}{row.meaning[1:]}.", ""]
+    method.__doc__ = "\n".join([*lines, *(f"{p.name}: {p.meaning}" for p in row.parameters)]).rstrip()
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    given = [
+        inspect.Parameter(p.name, kind, default=inspect.Parameter.empty if p.required else p.default)
+        for p in row.parameters
+    ]
+    method.__signature__ = inspect.Signature([inspect.Parameter("self", kind), *given])  # type: ignore[attr-defined]
+    return method
+
+
+for _row in verbs.VERBS.values():
+    if not hasattr(ControlClient, _row.name):
+        setattr(ControlClient, _row.name, _method(_row))

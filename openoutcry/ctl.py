@@ -1,0 +1,156 @@
+"""``openoutcry ctl VERB [ARG ...] [name=value ...]``: every control verb from a shell.
+
+Help, arguments and checks come from the table in ``openoutcry.verbs``; a verb added there is here at once.
+
+A secret (the password of create_user) had better not be on the command line, where every user of the machine can
+read it: left out it is asked for, ``-`` reads it from standard input and ``@FILE`` from a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from openoutcry import verbs
+from openoutcry.errors import VerbError
+
+if TYPE_CHECKING:
+    from openoutcry.clients.control import ControlClient
+
+_NAMED: Final = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
+ARGUMENT_NOTES: Final = """\
+Arguments are given in this order, or as name=value in any order.
+A password: leave it out to be asked, - reads it from standard input, @FILE from a file."""
+
+
+def overview() -> str:
+    """All verbs with their arguments, one paragraph for those that change something and one for those that look."""
+    parts = []
+    for title, journaled in (("verbs that change the exchange:", True), ("verbs that look at it:", False)):
+        rows = [row for row in verbs.VERBS.values() if row.journaled is journaled]
+        parts.append("\n".join([title, *(f"  {usage(row)}\n      {row.meaning}" for row in rows)]))
+    return "\n\n".join([*parts, ARGUMENT_NOTES])
+
+
+def usage(row: verbs.Verb) -> str:
+    """A verb with its arguments: ``depth BOOK [LEVELS]``."""
+    return " ".join([row.name, *(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in row.parameters)])
+
+
+def explain(row: verbs.Verb) -> str:
+    """The help of one verb."""
+    lines = [f"{row.meaning[:1].upper()}{row.meaning[1:]}.", ""]
+    for p in row.parameters:
+        default = "" if p.required or p.default is None else f" (default: {p.default})"
+        lines.append(f"  {p.name:<10} {p.meaning}{default}")
+    properties = {
+        "set_engine_property": verbs.ENGINE_PROPERTIES, "set_book_property": verbs.BOOK_PROPERTIES,
+        "set_protocol_property": verbs.ENDPOINT_PROPERTIES,
+    }.get(row.name)  # fmt: skip
+    if properties:
+        lines += ["", "properties:", *(f"  {p.name:<22} {p.meaning} ({_value(p)})" for p in properties.values())]
+    return "\n".join([*lines, "", *([ARGUMENT_NOTES] if row.parameters else [])]).rstrip()
+
+
+def _value(p: verbs.Parameter) -> str:
+    if p.type == "bool":
+        return f"yes or no, default {'yes' if p.default else 'no'}"
+    shown = verbs.price_text if p.type == "price" else str
+    return f"{shown(p.low)} to {shown(p.high)}, default {shown(p.default)}"
+
+
+def verb_parser(verb: str, options: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser for what follows a verb. `options`: a parent with the options that may also stand there."""
+    row = verbs.VERBS.get(verb)
+    if row is None:
+        verbs.check(verb, ())  # raises, and lists the verbs there are
+        raise AssertionError(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"openoutcry ctl {verb}", usage=f"openoutcry ctl [options] {usage(row)}", description=explain(row),
+        formatter_class=argparse.RawDescriptionHelpFormatter, parents=[options], argument_default=argparse.SUPPRESS,
+    )  # fmt: skip
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return parser
+
+
+def split(verb: str, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Words of a command line as positional and named arguments. Raises VerbError for a name given twice."""
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    for word in words:
+        match = _NAMED.fullmatch(word)
+        if match is None:
+            positional.append(word)
+        elif match[1] in named:
+            raise VerbError("bad_argument", match[1], f"{verb}: {match[1]} is given twice")
+        else:
+            named[match[1]] = match[2]
+    return positional, named
+
+
+def arguments(verb: str, words: list[str]) -> dict[str, Any]:
+    """The words after a verb as arguments by name, checked, with secrets read from where they are."""
+    positional, named = split(verb, words)
+    row = verbs.VERBS[verb]
+    secret = next((p.name for p in row.parameters if p.type == "secret"), None)
+    values = dict(zip((p.name for p in row.parameters), positional, strict=False))
+    if secret is not None and secret not in values and secret not in named:
+        verbs.check(verb, positional, {**named, secret: "x"})  # no questions when the rest is wrong
+        named[secret] = ask(f"{secret} for {(values | named).get('name', 'it')}")
+    elif secret is not None:
+        verbs.check(verb, positional, named)
+        given = values.pop(secret, None)
+        named[secret] = read_secret(given if given is not None else named[secret], secret)
+        return {**values, **named}
+    verbs.check(verb, positional, named)
+    return {**values, **named}
+
+
+def read_secret(given: str, what: str = "password") -> str:
+    """A secret as it was given on the command line: ``-`` standard input, ``@FILE`` a file, else itself (warned)."""
+    if given == "-":
+        return _line(sys.stdin.readline(), what, "standard input")
+    if given.startswith("@"):
+        try:
+            text = Path(given[1:]).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise VerbError("bad_argument", what, f"cannot read the {what} from {given[1:]!r}: {error}") from None
+        return _line(text, what, given[1:])
+    print(
+        f"openoutcry: warning: a {what} on the command line can be seen by other users; use - or @FILE", file=sys.stderr
+    )
+    return given
+
+
+def _line(text: str, what: str, where: str) -> str:
+    line = text.partition("\n")[0].rstrip("\r")
+    if not line:
+        raise VerbError("bad_argument", what, f"there is no {what} in {where}")
+    return line
+
+
+def ask(prompt: str) -> str:
+    """Ask at the terminal, without echo. Raises VerbError when there is no terminal."""
+    if not sys.stdin.isatty():
+        text = f"{prompt}: not given, and there is no terminal to ask at; use - or @FILE"
+        raise VerbError("bad_argument", "password", text)
+    return getpass.getpass(f"{prompt}: ")
+
+
+def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool) -> int:
+    """Carry out a verb and print its value."""
+    value = client.call(verb, **values)
+    if as_json:
+        print(json.dumps(value, sort_keys=True))
+    elif value is None:
+        print("done")
+    else:
+        from openoutcry.tables import show
+
+        print(show(value))
+    return 0

@@ -1,0 +1,309 @@
+"""The command line: help from the table, errors in one line that names what to do, exit codes, secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_world import StandIn, World, well, world
+
+import openoutcry
+from openoutcry import cli, ctl, tables, verbs
+from openoutcry.errors import VerbError
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("OPENOUTCRY_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def control() -> Iterator[World]:
+    with world() as made:
+        yield made
+
+
+@pytest.fixture
+def matcher(control: World) -> Iterator[StandIn]:
+    made = StandIn(control.directory)
+    well(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def empty() -> Iterator[str]:
+    path = tempfile.mkdtemp(prefix="oo-")
+    yield path
+    shutil.rmtree(path)
+
+
+def run(*arguments: Any) -> int:
+    try:
+        return cli.main([str(a) for a in arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+# ------------------------------------------------------------------------------------------------- help
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    said = capsys.readouterr().out
+    for command in ("up", "down", "status", "ctl", "demo", "watch", "play", *cli.PARTS):
+        assert f"\n    {command} " in said or f"\n    {command}\n" in said
+
+
+def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2 and "COMMAND" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"openoutcry {openoutcry.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "ctl", "demo", "watch", "play", *cli.PARTS])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    assert f"openoutcry {command}" in capsys.readouterr().out
+
+
+def test_ctl_alone_lists_every_verb_with_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ctl") == 0
+    said = capsys.readouterr().out
+    for row in verbs.VERBS.values():
+        assert ctl.usage(row) in said and row.meaning in said
+
+
+@pytest.mark.parametrize("row", verbs.VERBS.values(), ids=lambda row: row.name)
+def test_every_verb_has_help(row: verbs.Verb, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ctl", row.name, "--help") == 0
+    said = capsys.readouterr().out
+    assert all(p.name in said and p.meaning in said for p in row.parameters)
+
+
+def test_help_of_a_property_verb_lists_the_properties(capsys: pytest.CaptureFixture[str]) -> None:
+    run("ctl", "set_book_property", "-h")
+    said = capsys.readouterr().out
+    assert all(name in said for name in verbs.BOOK_PROPERTIES) and "default 0.0001" in said
+
+
+# ------------------------------------------------------------------------------------------------- errors
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("frobnicate",), 2, "invalid choice"),
+        (("ctl", "frobnicate"), 2, "no verb 'frobnicate'"),
+        (("ctl", "create_engine"), 2, "needs name"),
+        (("ctl", "create_engine", "a b"), 2, "(name)"),
+        (("ctl", "create_engine", "a", "b", "c"), 2, "at most 2"),
+        (("ctl", "create_engine", "a", "colour=red"), 2, "(colour)"),
+        (("ctl", "create_engine", "name=a", "name=b"), 2, "given twice"),
+        (("ctl", "create_engine", "a", "--loud"), 2, "--loud"),
+        (("ctl", "--timeout", "soon", "status"), 2, "--timeout"),
+        (("matcher", "--durability", "maybe"), 1, "durability is 'maybe'"),
+        (("gateway", "--gateways", "x"), 1, "--gateways is 'x'"),
+        (("up", "--config", "/nowhere/x.toml"), 1, "/nowhere/x.toml"),
+        (("play", "x.json", "--endpoint", "nowhere"), 2, "HOST:PORT"),
+        (("play", "x.json"), 2, "--endpoint"),
+        (("up", "--timeout", "soon"), 2, "--timeout"),
+    ],
+)  # fmt: skip
+def test_an_error_says_what_is_wrong(
+    arguments: tuple[str, ...], code: int, says: str, empty: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENOUTCRY_DIRECTORY", empty)
+    assert run(*arguments) == code
+    said = capsys.readouterr()
+    assert says in said.err and "Traceback" not in said.err and not said.out
+
+
+def test_errors_are_one_line(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ctl", "--directory", empty, "--timeout", "0.1", "list", "books") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("openoutcry: list: no answer") and "openoutcry status" in said
+
+
+def test_watch_needs_an_exchange_that_is_up(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("watch", "AAPL", "--directory", empty) == 1
+    assert "is the exchange up" in capsys.readouterr().err
+
+
+def test_interrupted_is_130_and_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ctl, "overview", interrupt)
+    assert run("ctl") == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_status_of_nothing_is_3_and_json(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "--directory", empty) == 3
+    assert "no exchange runs" in capsys.readouterr().out
+    assert run("status", "--directory", empty, "--json") == 3
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ready"], found["processes"], found["endpoints"]) == (False, [], [])
+    assert found["directory"] == os.path.realpath(empty)
+
+
+def test_down_of_nothing_is_fine(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("down", "--directory", empty) == 0
+    assert "no exchange runs" in capsys.readouterr().out
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert run("up", "--directory", tmp_path / "file" / "x") == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------- verbs
+def test_a_verb_by_place_and_by_name_and_options_anywhere(
+    control: World, matcher: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matcher.on_verb = lambda command: ((), {"name": command[3][0]})
+    where = control.directory.path
+    assert run("ctl", "--directory", where, "create_book", "aapl", "symbol=AAPL", "engine=main") == 0
+    assert capsys.readouterr().out == "name  aapl\n"
+    assert run("ctl", "create_book", "msft", "--json", "main", "--directory", where, "MSFT") == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "msft"}
+    assert [command[3] for command in matcher.verbs] == [("aapl", "main", "AAPL"), ("msft", "main", "MSFT")]
+
+
+def test_options_come_from_the_environment_and_the_command_line_wins(
+    control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENOUTCRY_DIRECTORY", str(control.directory.path))
+    monkeypatch.setenv("OPENOUTCRY_JSON", "yes")
+    assert run("ctl", "halt", "aapl") == 0
+    assert capsys.readouterr().out == "null\n"
+    monkeypatch.setenv("OPENOUTCRY_DIRECTORY", "/nowhere")
+    assert run("ctl", "--directory", control.directory.path, "halt", "aapl") == 0
+    monkeypatch.setenv("OPENOUTCRY_TIMEOUT", "soon")
+    assert run("ctl", "halt", "aapl") == 2
+
+
+def test_a_refusal_is_exit_code_1(control: World, matcher: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    matcher.on_verb = lambda _: (("exists", "name", "there is an engine 'main'"), None)
+    assert run("ctl", "--directory", control.directory.path, "create_engine", "main") == 1
+    assert capsys.readouterr().err == "openoutcry: exists (name): there is an engine 'main'\n"
+
+
+class TestPasswords:
+    """create_user: from a prompt, from standard input, from a file, and with a warning from the command line."""
+
+    @pytest.fixture(autouse=True)
+    def hashes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("openoutcry.passwords.hash_password", lambda password: f"hash of {password}")
+
+    def create(self, control: World, *arguments: str) -> int:
+        return run("ctl", "--directory", control.directory.path, "create_user", "alice", *arguments)
+
+    def test_asked_for(self, control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        asked = list[str]()
+        monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "s3cret")
+        assert self.create(control, "endpoint=orders") == 0
+        assert matcher.verbs[0][3] == ("alice", "hash of s3cret", "orders", None) and "alice" in asked[0]
+
+    def test_no_terminal(self, control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch,
+                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        assert self.create(control) == 2
+        assert "use - or @FILE" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("word", ["-", "password=-"])
+    def test_standard_input(self, word: str, control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch,
+                            capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+        monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\nmore\n"))
+        assert self.create(control, word) == 0
+        assert matcher.verbs[0][3][1] == "hash of s3cret" and not capsys.readouterr().err
+
+    def test_a_file(self, control: World, matcher: StandIn, tmp_path: Path) -> None:
+        (tmp_path / "p").write_text("s3cret\n")
+        assert self.create(control, f"@{tmp_path}/p") == 0
+        assert matcher.verbs[0][3][1] == "hash of s3cret"
+
+    def test_the_command_line_with_a_warning(
+        self, control: World, matcher: StandIn, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.create(control, "s3cret") == 0
+        said = capsys.readouterr()
+        assert "can be seen by other users" in said.err and "s3cret" not in said.err + said.out
+
+    @pytest.mark.parametrize("content", ["", "\n", None])
+    def test_an_empty_or_absent_file(
+        self, content: str | None, control: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        if content is not None:
+            (tmp_path / "p").write_text(content)
+        assert self.create(control, f"@{tmp_path}/p") == 2
+        assert "password" in capsys.readouterr().err
+
+
+def test_a_value_may_contain_equals_signs() -> None:
+    assert ctl.split("x", ["a", "name=b=c", "A=B"]) == (["a", "A=B"], {"name": "b=c"})
+
+
+def test_a_name_given_twice_is_an_error() -> None:
+    with pytest.raises(VerbError, match="given twice"):
+        ctl.arguments("halt", ["a", "book=b"])
+
+
+# ------------------------------------------------------------------------------------------------- tables
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        ([], "(none)"),
+        ({}, "-"),
+        (["a", 1], "a\n1"),
+        ({"a": 1, "long": "x"}, "a     1\nlong  x"),
+        ([{"name": "a", "n": 5}, {"name": "bcd", "n": 10}], "name   n\na      5\nbcd   10"),
+        ([{"name": "a"}, {"port": 5}], "name  port\na        -\n-        5"),
+        ({"bids": [["1.5", 3]], "x": 1}, "bids\n  1.5, 3\nx  1"),
+        ({"a": {"b": 1, "c": {"d": 2}}}, "a\n  b  1\n  c\n    d  2"),
+        ([{"p": {"a": 1, "b": True}}], "p\na=1 b=yes"),
+    ],
+)
+def test_values_are_shown_as_tables(value: Any, shown: str) -> None:
+    assert tables.show(value) == shown
+
+
+# ------------------------------------------------------------------------------------------------- processes
+def test_the_module_is_the_command_and_a_closed_pipe_is_quiet() -> None:
+    head = f"{sys.executable} -m openoutcry ctl | head -1"
+    done = subprocess.run(["sh", "-c", head], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.startswith("verbs that change") and not done.stderr
+
+
+def test_a_part_imports_nothing_slow_before_it_is_known() -> None:
+    code = "import sys, openoutcry.cli; openoutcry.cli.parser(); print([m for m in sys.modules if m in sys.argv])"
+    slow = [
+        "asyncio",
+        "zmq",
+        "msgpack",
+        "json",
+        "supervisor",
+        "rich",
+        "http.client",
+        "xmlrpc.client",
+        "tomllib",
+        "typing_extensions",
+    ]
+    done = subprocess.run([sys.executable, "-c", code, *slow], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "[]\n"

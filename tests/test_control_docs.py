@@ -1,0 +1,53 @@
+"""The manual of the verbs, held against the table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import openoutcry
+from openoutcry import config, ctl, verbs
+
+assert openoutcry.__file__ is not None
+ROOT = Path(openoutcry.__file__).resolve().parent.parent
+CONTROL = (ROOT / "docs" / "control.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+COMMANDS = re.findall(r"^openoutcry ctl (.+?)(?:\s+#.*)?$", CONTROL, re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", verbs.VERBS.values(), ids=lambda row: row.name)
+def test_every_verb_is_in_the_manual_with_its_arguments_and_an_example(row: verbs.Verb) -> None:
+    assert f"`{ctl.usage(row)}`" in CONTROL
+    assert any(command.split()[0] == row.name for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_example_is_in_order(command: str) -> None:
+    verb, *words = [word for word in shlex.split(command) if word != "--json"]
+    positional, named = ctl.split(verb, words)
+    if verb == "create_user" and len(positional) < 2:
+        named["password"] = "x"
+    verbs.check(verb, positional, named)
+
+
+def test_every_property_is_in_the_manual_with_its_default() -> None:
+    tables = (verbs.ENGINE_PROPERTIES, verbs.BOOK_PROPERTIES, verbs.ENDPOINT_PROPERTIES)
+    for p in (p for table in tables for p in table.values()):
+        shown = {"price": verbs.price_text, "bool": {False: "no", True: "yes"}.get}.get(p.type, str)(p.default)
+        assert f"`{p.name}` | {shown} |" in CONTROL
+
+
+def test_every_error_code_is_in_the_manual() -> None:
+    for code, meaning in verbs.ERROR_CODES.items():
+        assert f"| `{code}` | {meaning.split(';')[0]}" in CONTROL
+
+
+def test_the_manuals_config_file_is_in_order(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", OPERATIONS, re.DOTALL)
+    (tmp_path / "exchange.toml").write_text(text)
+    (tmp_path / "alice.password").write_text("s3cret\n")
+    loaded = config.load(tmp_path / "exchange.toml")
+    assert [entry.kind for entry in loaded.entries] == ["engine", "book", "endpoint", "user", "do"]
