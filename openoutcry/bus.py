@@ -221,7 +221,11 @@ def _limits(socket: zmq.Socket[bytes]) -> None:
 
 
 def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socket[bytes]:
-    """A DEALER to the matcher. IMMEDIATE: nothing is queued for a matcher that is not there."""
+    """A DEALER to the matcher. IMMEDIATE: nothing is queued for a matcher that is not there.
+
+    No ZeroMQ heartbeats: libzmq aborts the process when one is due while the receiving queue is full (its issues 3937
+    and 4767), and ``Link`` notices silence by itself.
+    """
     socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
     _limits(socket)
     socket.setsockopt(zmq.ROUTING_ID, name.encode())
@@ -230,8 +234,6 @@ def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socke
     socket.setsockopt(zmq.RECONNECT_IVL, 10)
     socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
     socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1_500)
     socket.connect(address)
     return socket
 

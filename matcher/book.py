@@ -1,0 +1,370 @@
+"""One order book: price-time priority, continuous matching, and every event that comes of it.
+
+Invariant: the best buy price is below the best sell price; a level in ``Side.levels`` holds at least one live order;
+the queue of a level is in the order of the orders' reference numbers, which is time priority.
+
+Cancelled orders stay in their level's queue with nothing open until they reach its head, or until they are the
+large majority of it and are swept out: so a cancel costs the same wherever in the queue the order is.
+
+Nothing here judges an order (openoutcry.matcher.entry does): quantities, prices and tokens are right when they come.
+Private events go to ``session.emit``, public events to ``Book.public``, as the tuples of openoutcry.wire.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from openoutcry.matcher.orders import (
+    BOOK,
+    DATA,
+    DEADLINE,
+    DONE,
+    LEVEL,
+    NUMBER,
+    OPEN,
+    PRICE,
+    SESSION,
+    SIDE,
+    TOKEN,
+    Numbers,
+    Order,
+    Timers,
+)
+from openoutcry.wire import (
+    ACCEPTED,
+    ADDED,
+    ADDED_LIQUIDITY,
+    BUY,
+    CANCEL_IOC,
+    CANCELED,
+    EXECUTED,
+    LIVE,
+    MODIFIED,
+    ORDER_REPLACED,
+    PHASE_OPEN,
+    PRICE_MAX,
+    REDUCED,
+    REMOVED_LIQUIDITY,
+    REPLACED,
+    SELL,
+    TRADED,
+)
+
+if TYPE_CHECKING:
+    from openoutcry.matcher.sessions import Session
+
+Emit = Callable[[tuple[Any, ...]], None]
+
+NO_BUY: Final = 0  # best buy price of an empty side: below every price
+NO_SELL: Final = PRICE_MAX + 1  # best sell price of an empty side: above every price
+DEAD_MAX: Final = 64  # dead orders that may always wait in a queue: sweeping short queues does not pay
+DEAD_TO_LIVE: Final = 3  # beyond that, dead orders for each live one: a cancel then costs 4/3 looks at an order
+
+
+class Level:
+    """The orders of one price. dead: how many in the queue have nothing open."""
+
+    __slots__ = ("dead", "price", "queue", "side")
+
+    def __init__(self, price: int, side: Side) -> None:
+        self.price = price
+        self.side = side
+        self.queue: deque[Order] = deque()
+        self.dead = 0
+
+    def sweep(self) -> None:
+        """Drop the dead orders from the queue."""
+        self.queue = deque([order for order in self.queue if order[OPEN]])
+        self.dead = 0
+
+
+class Side:
+    """One side's levels, their prices in ascending order, and the best of them (NO_BUY or NO_SELL for none)."""
+
+    __slots__ = ("_best_at", "_none", "best", "levels", "prices")
+
+    def __init__(self, buying: bool) -> None:
+        self.levels: dict[int, Level] = {}
+        self.prices: list[int] = []
+        self._best_at = -1 if buying else 0
+        self.best = self._none = NO_BUY if buying else NO_SELL
+
+    def open_level(self, price: int) -> Level:
+        """Add the level of a price that has none."""
+        level = self.levels[price] = Level(price, self)
+        insort(self.prices, price)
+        self.best = self.prices[self._best_at]
+        return level
+
+    def close_level(self, level: Level) -> None:
+        """Remove a level without live orders. Clearing its queue leaves no cycles for the garbage collector."""
+        level.queue.clear()
+        prices = self.prices
+        del self.levels[level.price]
+        del prices[bisect_left(prices, level.price)]
+        self.best = prices[self._best_at] if prices else self._none
+
+    def best_first(self) -> Iterator[Level]:
+        """The levels in priority order."""
+        prices = self.prices if self._best_at == 0 else reversed(self.prices)
+        return (self.levels[price] for price in prices)
+
+    def orders(self) -> Iterator[Order]:
+        """The live orders in priority order."""
+        return (order for level in self.best_first() for order in level.queue if order[OPEN])
+
+
+class Book:
+    """The orders of one symbol, with the limits that orders are judged by (copies of the engine's and its own)."""
+
+    __slots__ = (
+        "asks", "bids", "engine", "halted", "lot_size", "max_open_orders", "max_price", "max_quantity", "name",
+        "number", "numbers", "phase", "properties", "public", "symbol", "tick_size", "timers",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, name: str, engine: str, symbol: str, numbers: Numbers, timers: Timers, public: Emit
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.engine = engine
+        self.symbol = symbol
+        self.numbers = numbers
+        self.timers = timers
+        self.public = public
+        self.bids = Side(True)
+        self.asks = Side(False)
+        self.properties: dict[str, Any] = {}
+        self.phase: int = PHASE_OPEN
+        self.halted = False
+        self.tick_size = self.lot_size = self.max_open_orders = 1
+        self.max_price = self.max_quantity = 1
+
+    # --------------------------------------------------------------------------------------------- entering
+    def enter(
+        self, session: Session, token: bytes, side: int, quantity: int, price: int, tif: int, deadline: int, data: bytes
+    ) -> None:
+        """Accept a limit order that may rest: trade what crosses, and let the remainder wait."""
+        numbers = self.numbers
+        number = numbers.order = numbers.order + 1
+        emit = session.emit
+        emit((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
+        done = 0
+        if side == BUY:
+            own, shown, other = self.bids, BUY, self.asks
+            crosses = price >= other.best
+        else:
+            own, shown, other = self.asks, SELL, self.bids
+            crosses = price <= other.best
+        if crosses:
+            left = self._take(session, token, side, quantity, price, other)
+            if not left:
+                return
+            done = quantity - left
+            quantity = left
+        level = own.levels.get(price) or own.open_level(price)
+        order = [quantity, price, side, number, session, token, done, tif, deadline, data, self, level]
+        level.queue.append(order)
+        session.live[token] = order
+        if deadline:
+            self.timers.add(order)
+        public = self.public
+        public((ADDED, self.number, number, shown, quantity, price))
+
+    def enter_immediate(
+        self, session: Session, token: bytes, side: int, quantity: int, price: int, needed: int, market: bool,
+        data: bytes,
+    ) -> None:  # fmt: skip
+        """Accept an order that never rests. needed: what must be executable at once, else nothing is executed."""
+        numbers = self.numbers
+        number = numbers.order = numbers.order + 1
+        session.emit((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
+        self._sweep(session, token, side, quantity, price, needed, market)
+
+    def _sweep(
+        self, session: Session, token: bytes, side: int, quantity: int, price: int, needed: int, market: bool
+    ) -> None:
+        if market:
+            price = PRICE_MAX if side == BUY else NO_BUY + 1
+        left = quantity
+        if not needed or self.available(side, price, needed):
+            left = self._take(session, token, side, quantity, price, self.asks if side == BUY else self.bids)
+        if left:
+            session.emit((CANCELED, session.number, token, left, CANCEL_IOC, 0))
+
+    def available(self, side: int, price: int, quantity: int) -> bool:
+        """Whether an order of `side` and limit `price` could execute `quantity` now."""
+        other = self.asks if side == BUY else self.bids
+        for level in other.best_first():
+            if level.price > price if side == BUY else level.price < price:
+                return False
+            for order in level.queue:
+                quantity -= order[OPEN]
+                if quantity <= 0:
+                    return True
+        return False
+
+    def _take(self, session: Session, token: bytes, side: int, quantity: int, limit: int, other: Side) -> int:
+        """Trade against the levels of `other` up to `limit`, best first; returns what is left of `quantity`."""
+        emit, public = session.emit, self.public
+        taker, book, numbers = session.number, self.number, self.numbers
+        match = numbers.match
+        buying = side == BUY
+        side = BUY if buying else SELL
+        while quantity:
+            price = other.best
+            if price > limit if buying else price < limit:
+                break
+            level = other.levels[price]
+            queue = level.queue
+            while queue:
+                maker = queue[0]
+                fill = maker[OPEN]
+                if fill > quantity:
+                    leaves = maker[OPEN] = fill - quantity
+                    fill = quantity
+                    quantity = 0
+                    maker[DONE] += fill
+                elif fill:
+                    queue.popleft()
+                    quantity -= fill
+                    leaves = maker[OPEN] = 0
+                    del maker[SESSION].live[maker[TOKEN]]
+                else:
+                    queue.popleft()
+                    level.dead -= 1
+                    continue
+                match += 1
+                owner = maker[SESSION]
+                tell = owner.emit
+                emit((EXECUTED, taker, token, fill, price, REMOVED_LIQUIDITY, match, quantity))
+                tell((EXECUTED, owner.number, maker[TOKEN], fill, price, ADDED_LIQUIDITY, match, leaves))
+                public((TRADED, book, maker[NUMBER], fill, price, match, side, leaves))
+                if not quantity:
+                    break
+            if level.dead == len(queue):
+                other.close_level(level)
+        numbers.match = match
+        return quantity
+
+    # --------------------------------------------------------------------------------------------- changing
+    def _remove(self, order: Order) -> None:
+        """Take a live order out of its level; the caller tells its session and the public."""
+        order[OPEN] = 0
+        level = order[LEVEL]
+        dead = level.dead = level.dead + 1
+        alive = len(level.queue) - dead
+        if not alive:
+            level.side.close_level(level)
+        elif dead > DEAD_MAX and dead > DEAD_TO_LIVE * alive:
+            level.sweep()
+
+    def cancel(self, order: Order, reason: int) -> None:
+        """Cancel all that is open of a live order."""
+        quantity = order[OPEN]
+        self._remove(order)
+        session, token = order[SESSION], order[TOKEN]
+        del session.live[token]
+        emit, public = session.emit, self.public
+        emit((CANCELED, session.number, token, quantity, reason, 0))
+        public((REDUCED, self.number, order[NUMBER], quantity, 0))
+
+    def reduce(self, order: Order, leaves: int, reason: int) -> None:
+        """Cancel a part of a live order, which keeps its priority. leaves: from 1 to below what is open."""
+        session = order[SESSION]
+        quantity = order[OPEN] - leaves
+        order[OPEN] = leaves
+        session.emit((CANCELED, session.number, order[TOKEN], quantity, reason, leaves))
+        self.public((REDUCED, self.number, order[NUMBER], quantity, leaves))
+
+    def modify(self, order: Order, side: int, leaves: int) -> None:
+        """Change a live order's kind of sell side, its open quantity downwards, or both; it keeps its priority."""
+        session = order[SESSION]
+        quantity = order[OPEN] - leaves
+        order[SIDE] = side
+        order[OPEN] = leaves
+        session.emit((MODIFIED, session.number, order[TOKEN], side, leaves))
+        if quantity:
+            self.public((REDUCED, self.number, order[NUMBER], quantity, leaves))
+
+    def replace(
+        self, order: Order, token: bytes, quantity: int, price: int, tif: int, deadline: int, data: bytes
+    ) -> None:
+        """Replace a live order by one that may rest, at the back of its level. quantity: open from now on.
+
+        The resting part is written out here as it is in ``enter``: a call with that many arguments would cost a
+        tenth of the whole operation.
+        """
+        gone, done, session, side = order[OPEN], order[DONE], order[SESSION], order[SIDE]
+        number = self._replaced(order, token, quantity, price, data)
+        self._remove(order)
+        public = self.public
+        if side == BUY:
+            own, shown, other = self.bids, BUY, self.asks
+            crosses = price >= other.best
+        else:
+            own, shown, other = self.asks, SELL, self.bids
+            crosses = price <= other.best
+        if crosses:
+            public((REDUCED, self.number, order[NUMBER], gone, 0))
+            left = self._take(session, token, side, quantity, price, other)
+            if not left:
+                return
+            done += quantity - left
+            quantity = left
+        level = own.levels.get(price) or own.open_level(price)
+        new = [quantity, price, side, number, session, token, done, tif, deadline, order[DATA], self, level]
+        level.queue.append(new)
+        session.live[token] = new
+        if deadline:
+            self.timers.add(new)
+        if crosses:
+            public((ADDED, self.number, number, shown, quantity, price))
+        else:
+            public((ORDER_REPLACED, self.number, order[NUMBER], number, quantity, price))
+
+    def replace_immediate(
+        self, order: Order, token: bytes, quantity: int, price: int, needed: int, market: bool, data: bytes
+    ) -> None:
+        """Replace a live order by one that never rests."""
+        self._replaced(order, token, quantity, price, data)
+        self.public((REDUCED, self.number, order[NUMBER], order[OPEN], 0))
+        self._remove(order)
+        self._sweep(order[SESSION], token, order[SIDE], quantity, price, needed, market)
+
+    def _replaced(self, order: Order, token: bytes, quantity: int, price: int, data: bytes) -> int:
+        """Number a replacement and tell the session, whose order by the old token is no longer live."""
+        session, previous = order[SESSION], order[TOKEN]
+        numbers = self.numbers
+        number = numbers.order = numbers.order + 1
+        del session.live[previous]
+        emit = session.emit
+        emit((REPLACED, session.number, token, previous, number, order[SIDE], quantity, price, LIVE, order[DATA], data))
+        return number
+
+    # --------------------------------------------------------------------------------------------- looking
+    def restore(self, order: Order) -> None:
+        """Put a live order, made from a snapshot, at the back of its level. Sets its BOOK and LEVEL."""
+        side = self.bids if order[SIDE] == BUY else self.asks
+        price = order[PRICE]
+        level = side.levels.get(price) or side.open_level(price)
+        order[BOOK], order[LEVEL] = self, level
+        level.queue.append(order)
+        if order[DEADLINE]:
+            self.timers.add(order)
+
+    def orders(self) -> list[Order]:
+        """The live orders: buys, then sells, each in priority order."""
+        return [*self.bids.orders(), *self.asks.orders()]
+
+    def depth(self, side: Side, levels: int) -> list[tuple[int, int, int]]:
+        """(price, quantity, orders) per level, best first; levels: how many, 0 for all."""
+        found: list[tuple[int, int, int]] = []
+        for level in side.best_first():
+            if levels and len(found) == levels:
+                break
+            found.append((level.price, sum(o[OPEN] for o in level.queue), len(level.queue) - level.dead))
+        return found

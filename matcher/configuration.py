@@ -1,0 +1,296 @@
+"""The journaled verbs: what each does to the machine, and what it answers.
+
+Rule 1. A verb does everything it says or, when it raises VerbError, nothing.
+Rule 2. Its outcome depends on the machine's state and its arguments alone.
+Rule 3. Every name has one owner: engines, books, endpoints and users are four separate sets of names.
+
+A handler takes the machine, the asker ``(peer, request)``, and the verb's arguments; it returns what RESULT shows, or
+``HELD`` when the answer comes later: `create_endpoint` is answered when the gateway has opened the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from openoutcry.errors import VerbError
+from openoutcry.matcher import queries
+from openoutcry.matcher.engine import Engine, book_announcement
+from openoutcry.matcher.sessions import Endpoint, Peer, User
+from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES, Parameter, set_property
+from openoutcry.wire import (
+    BOOK_DELETED,
+    CANCEL_SUPERVISORY,
+    ENDPOINT_DELETED,
+    ROLE_GATEWAY,
+    USER_DELETED,
+    USER_SET,
+)
+
+if TYPE_CHECKING:
+    from openoutcry.matcher.machine import Machine
+
+Asker = tuple[str, int]
+Named = TypeVar("Named")
+HELD: Final = object()
+
+KINDS: Final = ("matching",)  # of engines
+PROTOCOLS: Final = ("ouch42",)  # of endpoints
+
+# What a machine holds at most: far above any real exchange, and low enough for the memory of one host.
+ENGINES_MAX: Final = 64
+BOOKS_MAX: Final = 65_536  # the largest markets have some 12,000 symbols
+ENDPOINTS_MAX: Final = 1_024  # a listening socket each
+USERS_MAX: Final = 100_000  # every gateway holds them all
+
+
+def _find(table: Mapping[str, Named], field: str, what: str, name: str) -> Named:
+    found = table.get(name)
+    if found is None:
+        raise VerbError("unknown_name", field, f"there is no {what} {name!r}")
+    return found
+
+
+def _claim(table: Mapping[str, object], what: str, name: str, most: int) -> None:
+    if name in table:
+        raise VerbError("exists", "name", f"there is a {what} {name!r} already")
+    if len(table) >= most:
+        raise VerbError("limit", "name", f"there are {most} {what}s, which is the limit")
+
+
+def _choose(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise VerbError("bad_argument", field, f"{field} is {value!r}, it must be one of: {', '.join(known)}")
+
+
+def defaults(table: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Every property of a table with its default."""
+    return {name: parameter.default for name, parameter in table.items()}
+
+
+# ------------------------------------------------------------------------------------------------- engines
+def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
+    """Make an engine: day 1, open."""
+    _claim(machine.engines, "engine", name, ENGINES_MAX)
+    _choose("kind", kind, KINDS)
+    engine = machine.engines[name] = Engine(name, kind, machine.public.events.append)
+    engine.properties = defaults(ENGINE_PROPERTIES)
+    return queries.engine_row(engine)
+
+
+def delete_engine(machine: Machine, asker: Asker, name: str) -> Any:
+    """Remove an engine without books and endpoints."""
+    engine = _find(machine.engines, "name", "engine", name)
+    users = [b.name for b in engine.symbols.values()] + [e.name for e in endpoints_of(machine, engine)]
+    if users:
+        raise VerbError("in_use", "name", f"engine {name!r} still has {users[0]!r} and {len(users) - 1} more")
+    del machine.engines[name]
+    return {"name": name}
+
+
+def set_engine_property(machine: Machine, asker: Asker, engine: str, name: str, value: Any) -> Any:
+    """Set one of ENGINE_PROPERTIES; it holds from the next order on."""
+    found = _find(machine.engines, "engine", "engine", engine)
+    found.properties[name] = set_property(ENGINE_PROPERTIES, f"engine {engine}", name, value)
+    for book in found.symbols.values():
+        found.set_limits(book)
+    return queries.engine_row(found)
+
+
+def endpoints_of(machine: Machine, engine: Engine) -> list[Endpoint]:
+    """The endpoints of an engine, in the order they were made."""
+    return [endpoint for endpoint in machine.endpoints.values() if endpoint.engine is engine]
+
+
+def _step(verb: str) -> Callable[..., Any]:
+    def handler(machine: Machine, asker: Asker, engine: str) -> Any:
+        found = _find(machine.engines, "engine", "engine", engine)
+        sessions = [s for endpoint in endpoints_of(machine, found) for s in endpoint.sessions.values()]
+        found.step(verb, sessions)
+        return queries.engine_row(found)
+
+    return handler
+
+
+# ------------------------------------------------------------------------------------------------- books
+def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: str) -> Any:
+    """Make a book in its engine's phase."""
+    _claim(machine.books, "book", name, BOOKS_MAX)
+    found = _find(machine.engines, "engine", "engine", engine)
+    if symbol in found.symbols:
+        taken = found.symbols[symbol].name
+        raise VerbError("exists", "symbol", f"symbol {symbol!r} on {engine!r} is that of book {taken!r}")
+    machine.books_made += 1
+    book = machine.make_book(machine.books_made, name, engine, symbol)
+    book.properties = defaults(BOOK_PROPERTIES)
+    found.adopt(book)
+    machine.public.events.append(book_announcement(book))
+    found.announce(book, "create_book")
+    return queries.book_row(book)
+
+
+def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
+    """Cancel a book's orders and remove it."""
+    book = _find(machine.books, "name", "book", name)
+    for order in book.orders():
+        book.cancel(order, CANCEL_SUPERVISORY)
+    del machine.engines[book.engine].symbols[book.symbol]
+    del machine.books[name]
+    machine.public.events.append((BOOK_DELETED, book.number))
+    return {"name": name}
+
+
+def set_book_property(machine: Machine, asker: Asker, book: str, name: str, value: Any) -> Any:
+    """Set one of BOOK_PROPERTIES; resting orders stay as they are."""
+    found = _find(machine.books, "book", "book", book)
+    found.properties[name] = set_property(BOOK_PROPERTIES, f"book {book}", name, value)
+    machine.engines[found.engine].set_limits(found)
+    machine.public.events.append(book_announcement(found))
+    return queries.book_row(found)
+
+
+def _halting(halted: bool) -> Callable[..., Any]:
+    def handler(machine: Machine, asker: Asker, book: str) -> Any:
+        found = _find(machine.books, "book", "book", book)
+        machine.engines[found.engine].halt(found, halted)
+        return queries.book_row(found)
+
+    return handler
+
+
+# ------------------------------------------------------------------------------------------------- endpoints
+def create_endpoint(
+    machine: Machine, asker: Asker, name: str, engine: str, protocol: str, gateway: str | None, host: str, port: int
+) -> Any:
+    """Make an endpoint and give it to a gateway; without one it waits for the first that comes."""
+    _claim(machine.endpoints, "endpoint", name, ENDPOINTS_MAX)
+    found = _find(machine.engines, "engine", "engine", engine)
+    _choose("protocol", protocol, PROTOCOLS)
+    endpoint = machine.endpoints[name] = Endpoint(name, found, protocol, gateway or "", host, port)
+    endpoint.properties = defaults(ENDPOINT_PROPERTIES)
+    endpoint.asker = asker
+    candidates = [peer for peer in machine.peers.values() if _may_host(peer, endpoint)]
+    if candidates:
+        load = {peer.name: 0 for peer in candidates}
+        for other in machine.endpoints.values():
+            if other.gateway in load:
+                load[other.gateway] += 1
+        assign(endpoint, min(candidates, key=lambda peer: (load[peer.name], peer.name)))
+    return HELD
+
+
+def _may_host(peer: Peer, endpoint: Endpoint) -> bool:
+    return peer.role == ROLE_GATEWAY and endpoint.wanted in ("", peer.name)
+
+
+def assign(endpoint: Endpoint, peer: Peer) -> None:
+    """Give an endpoint to a gateway for good."""
+    endpoint.gateway = peer.name
+    peer.stream.events.append(endpoint.announcement())
+
+
+def greet_gateway(machine: Machine, peer: Peer) -> None:
+    """Tell a brand-new gateway the users, then the endpoints that waited for it: no port opens before its users."""
+    for user in machine.users.values():
+        peer.stream.events.append(_user_announcement(user))
+    for endpoint in machine.endpoints.values():
+        if not endpoint.gateway and _may_host(peer, endpoint):
+            assign(endpoint, peer)
+
+
+def bound(machine: Machine, peer: Peer, command: tuple[Any, ...]) -> bool:
+    """BOUND: a gateway has opened an endpoint's port, or could not. False when it is not that gateway's."""
+    _, name, host, port, error = command
+    endpoint = machine.endpoints.get(name)
+    if endpoint is None or endpoint.gateway != peer.name:
+        return False
+    endpoint.error = error
+    if not error:
+        endpoint.bound_host, endpoint.bound_port = host, port
+    asker, endpoint.asker = endpoint.asker, None
+    if asker is not None and error:
+        _drop_endpoint(machine, endpoint)
+        machine.answer(asker, ("unavailable", "port", error), None)
+    elif asker is not None:
+        machine.answer(asker, (), queries.endpoint_row(endpoint))
+    return True
+
+
+def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
+    """Cancel the orders of an endpoint's sessions, forget the sessions, and have the port closed."""
+    endpoint = _find(machine.endpoints, "name", "endpoint", name)
+    users = [user.name for user in machine.users.values() if user.endpoint == name]
+    if users:
+        raise VerbError("in_use", "name", f"endpoint {name!r} still has {len(users)} users: delete {users[0]!r} first")
+    if endpoint.asker is not None:
+        machine.answer(endpoint.asker, ("unavailable", "name", f"endpoint {name!r} was deleted"), None)
+    _drop_endpoint(machine, endpoint)
+    return {"name": name}
+
+
+def _drop_endpoint(machine: Machine, endpoint: Endpoint) -> None:
+    for session in endpoint.sessions.values():
+        session.cancel_all(CANCEL_SUPERVISORY)
+        del machine.sessions[session.number]
+    del machine.endpoints[endpoint.name]
+    if endpoint.gateway:
+        machine.streams[endpoint.gateway].events.append((ENDPOINT_DELETED, endpoint.name))
+
+
+def set_protocol_property(machine: Machine, asker: Asker, endpoint: str, name: str, value: Any) -> Any:
+    """Set one of ENDPOINT_PROPERTIES."""
+    found = _find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    found.properties[name] = set_property(ENDPOINT_PROPERTIES, f"endpoint {endpoint}", name, value)
+    if found.gateway:
+        machine.streams[found.gateway].events.append(found.announcement())
+    return queries.endpoint_row(found)
+
+
+# ------------------------------------------------------------------------------------------------- users
+def create_user(
+    machine: Machine, asker: Asker, name: str, password_hash: str, endpoint: str | None, account: str | None
+) -> Any:
+    """Let a user log in. The password was hashed by the control service."""
+    name = name.upper()
+    _claim(machine.users, "user", name, USERS_MAX)
+    if endpoint is not None:
+        _find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    user = machine.users[name] = User(name, endpoint or "", account or name, password_hash)
+    _tell_gateways(machine, _user_announcement(user))
+    return queries.user_row(user)
+
+
+def delete_user(machine: Machine, asker: Asker, name: str) -> Any:
+    """Forget a user. Its sessions stay: they belong to the endpoint."""
+    user = _find(machine.users, "name", "user", name.upper())
+    del machine.users[user.name]
+    _tell_gateways(machine, (USER_DELETED, user.name))
+    return {"name": user.name}
+
+
+def _user_announcement(user: User) -> tuple[Any, ...]:
+    return (USER_SET, user.name, user.endpoint, user.account, user.password_hash)
+
+
+def _tell_gateways(machine: Machine, event: tuple[Any, ...]) -> None:
+    for peer in machine.peers.values():
+        if peer.role == ROLE_GATEWAY:
+            peer.stream.events.append(event)
+
+
+HANDLERS: Final[dict[str, Callable[..., Any]]] = {
+    "create_engine": create_engine,
+    "delete_engine": delete_engine,
+    "set_engine_property": set_engine_property,
+    "create_book": create_book,
+    "delete_book": delete_book,
+    "set_book_property": set_book_property,
+    "create_endpoint": create_endpoint,
+    "delete_endpoint": delete_endpoint,
+    "set_protocol_property": set_protocol_property,
+    "create_user": create_user,
+    "delete_user": delete_user,
+    **{verb: _step(verb) for verb in ("start_of_day", "open", "close", "end_of_day")},
+    "halt": _halting(True),
+    "resume": _halting(False),
+}

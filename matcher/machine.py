@@ -1,0 +1,234 @@
+"""The state machine of the exchange: a pure function of the journal.
+
+Rule 1. State changes only by the five inputs ``begin_epoch hello apply timer`` (and ``load``), each of them journaled
+        before. No clock, no randomness, no I/O, nothing that depends on hash order: the same inputs give the same
+        events and the same ``dump``, byte for byte, in any process.
+Rule 2. No input raises, whatever it says, once openoutcry.wire has checked its form: what is wrong is answered with an
+        event, or ignored and counted.
+Rule 3. Events are appended to ``Stream.events``; whoever packs them counts them into ``Stream.end`` and clears the
+        list in place. The stream "public" is everybody's; each gateway and control peer has one of its own name.
+
+Where the rest is: orders and their rules in entry.py, books in book.py, verbs in configuration.py, days in engine.py,
+sessions in sessions.py, the bytes of a snapshot in state.py, questions in queries.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from openoutcry import verbs
+from openoutcry.errors import VerbError
+from openoutcry.matcher import configuration, entry, queries, state
+from openoutcry.matcher.book import Book
+from openoutcry.matcher.engine import Engine
+from openoutcry.matcher.orders import BOOK, Numbers, Timers
+from openoutcry.matcher.sessions import SESSIONS_MAX, Endpoint, Peer, Session, Stream, User
+from openoutcry.wire import (
+    BOUND,
+    CANCEL_TIMEOUT,
+    LOGOFF,
+    LOGON,
+    LOGON_REFUSED,
+    NAME_MAX,
+    PHASE_ENDED,
+    REFUSE,
+    RESULT,
+    ROLE_GATEWAY,
+    ROLE_MARKETDATA,
+    VERB,
+)
+
+__all__ = ["PUBLIC", "Machine", "Peer", "Stream"]
+
+PUBLIC: Final = "public"  # name of the public stream; no peer may be called so
+
+
+class Machine:
+    """Everything the matcher knows. See the module for its rules.
+
+    sequence: number of inputs applied, a command each counted as one. time_ns: time of the last one, ns since 1970.
+    epoch: lives of the matcher so far.
+    """
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.time_ns = 0
+        self.epoch = 0
+        self.public = Stream(PUBLIC)
+        self.streams: dict[str, Stream] = {PUBLIC: self.public}
+        self.peers: dict[str, Peer] = {}
+        self.engines: dict[str, Engine] = {}
+        self.books: dict[str, Book] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.users: dict[str, User] = {}
+        self.sessions: dict[int, Session] = {}
+        self.numbers = Numbers()
+        self.timers = Timers()
+        self.books_made = 0
+        self.sessions_made = 0
+        self.counters = {"ignored_commands": 0, "ignored_hellos": 0}
+
+    # --------------------------------------------------------------------------------------------- inputs
+    def begin_epoch(self, epoch: int, time_ns: int) -> None:
+        """The matcher has started."""
+        self.sequence += 1
+        self.time_ns = time_ns
+        self.epoch = epoch
+
+    def hello(self, name: str, role: int, generation: int, time_ns: int) -> None:
+        """A peer is new, or has a higher generation: its commands are counted from 1 again."""
+        self.sequence += 1
+        self.time_ns = time_ns
+        peer = self.peers.get(name)
+        if name == PUBLIC or (peer is not None and (peer.role != role or generation <= peer.generation)):
+            self.counters["ignored_hellos"] += 1
+        elif peer is None:
+            self._welcome(name, role, generation)
+        else:
+            peer.generation, peer.last_command = generation, 0
+            self._forget_life(peer)
+
+    def _welcome(self, name: str, role: int, generation: int) -> None:
+        stream = self.public if role == ROLE_MARKETDATA else self.streams.setdefault(name, Stream(name))
+        peer = self.peers[name] = Peer(name, role, generation, 0, stream)
+        if role == ROLE_GATEWAY:
+            configuration.greet_gateway(self, peer)
+
+    def _forget_life(self, peer: Peer) -> None:
+        """What ended with a peer's earlier life: its connections, and the requests it waited for."""
+        for endpoint in self.endpoints.values():
+            if endpoint.asker is not None and endpoint.asker[0] == peer.name:
+                endpoint.asker = None
+            if endpoint.gateway == peer.name:
+                for session in endpoint.sessions.values():
+                    if session.connection:
+                        session.disconnect()
+
+    def apply(self, name: str, first_command: int, commands: Sequence[tuple[Any, ...]], time_ns: int) -> None:
+        """A peer's commands, the first of them numbered `first_command`; those it has sent before are dropped.
+
+        The commands have passed ``wire.check_command``, and the peer has said hello.
+        """
+        peer = self.peers[name]
+        known = peer.last_command + 1 - first_command
+        if known > 0:
+            commands = commands[known:]
+        self.sequence += len(commands)
+        peer.last_command += len(commands)
+        self.time_ns = time_ns
+        sessions, handlers = self.sessions, entry.HANDLERS
+        for command in commands:
+            kind = command[0]
+            if kind <= REFUSE:
+                session = sessions.get(command[1])
+                if session is None or session.owner is not peer or not handlers[kind](session, command, time_ns):
+                    self.counters["ignored_commands"] += 1
+            elif peer.role == ROLE_MARKETDATA or not self._administer(peer, command):
+                self.counters["ignored_commands"] += 1
+
+    def _administer(self, peer: Peer, command: tuple[Any, ...]) -> bool:
+        kind = command[0]
+        if kind == LOGON:
+            return self._log_on(peer, command)
+        if kind == LOGOFF:
+            return self._log_off(peer, command)
+        if kind == BOUND:
+            return configuration.bound(self, peer, command)
+        return kind == VERB and self._verb(peer, command)
+
+    def timer(self, time_ns: int) -> None:
+        """Cancel the orders whose time is over, earliest deadline first."""
+        self.sequence += 1
+        self.time_ns = time_ns
+        for order in self.timers.due(time_ns):
+            order[BOOK].cancel(order, CANCEL_TIMEOUT)
+
+    @property
+    def next_timer_ns(self) -> int:
+        """When ``timer`` has something to do next, 0 for never."""
+        return self.timers.next_ns()
+
+    # --------------------------------------------------------------------------------------------- sessions
+    def _log_on(self, peer: Peer, command: tuple[Any, ...]) -> bool:
+        _, name, user, connection = command
+        endpoint = self.endpoints.get(name)
+        user = user.strip().upper()
+        if endpoint is None or endpoint.gateway != peer.name:
+            refused = "no such endpoint here"
+        elif endpoint.engine.phase == PHASE_ENDED:
+            refused = "the day has ended"
+        elif len(user) > NAME_MAX:
+            refused = "the user's name is too long"
+        elif user not in endpoint.sessions and self.sessions_made >= SESSIONS_MAX:
+            refused = "there are no more session numbers"
+        else:
+            self._session(endpoint, user, peer).log_on(peer, connection)
+            return True
+        peer.stream.events.append((LOGON_REFUSED, name, connection, refused))
+        return True
+
+    def _session(self, endpoint: Endpoint, user: str, peer: Peer) -> Session:
+        session = endpoint.sessions.get(user)
+        if session is None:
+            self.sessions_made += 1
+            session = Session(self.sessions_made, endpoint, user, peer.stream.events.append)
+            endpoint.sessions[user] = self.sessions[session.number] = session
+        return session
+
+    def _log_off(self, peer: Peer, command: tuple[Any, ...]) -> bool:
+        _, number, connection = command
+        session = self.sessions.get(number)
+        if session is None or session.endpoint.gateway != peer.name or session.connection != connection:
+            return False
+        session.disconnect()
+        return True
+
+    # --------------------------------------------------------------------------------------------- verbs
+    def _verb(self, peer: Peer, command: tuple[Any, ...]) -> bool:
+        _, request, verb, arguments = command
+        asker = (peer.name, request)
+        try:
+            complete = verbs.check(verb, arguments)
+            handler = configuration.HANDLERS.get(verb)
+            if handler is None:
+                raise VerbError("unknown_verb", "verb", f"{verb} changes nothing: it is asked, not journaled")
+            value = handler(self, asker, *complete)
+        except VerbError as error:
+            self.answer(asker, (error.code, error.field, error.text), None)
+        else:
+            if value is not configuration.HELD:
+                self.answer(asker, (), value)
+        return True
+
+    def answer(self, asker: tuple[str, int], error: tuple[str, ...], value: Any) -> None:
+        """RESULT of a request. error: () or (code, field, text)."""
+        name, request = asker
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        self.peers[name].stream.events.append((RESULT, request, error, text))
+
+    def make_book(self, number: int, name: str, engine: str, symbol: str) -> Book:
+        """A book that shares this machine's numbers, timers and public stream."""
+        book = Book(number, name, engine, symbol, self.numbers, self.timers, self.public.events.append)
+        self.books[name] = book
+        return book
+
+    # --------------------------------------------------------------------------------------------- state
+    def dump(self) -> bytes:
+        """The whole state; events not packed yet are counted, but are not part of it."""
+        return state.dump(self)
+
+    @classmethod
+    def load(cls, data: bytes) -> Machine:
+        """The machine that ``dump`` described. Raises JournalError when `data` is no dump."""
+        return state.load(cls(), data)
+
+    def state_hash(self) -> str:
+        """SHA-256 of ``dump`` in hexadecimal."""
+        return hashlib.sha256(self.dump()).hexdigest()
+
+    def query(self, what: str, argument: Mapping[str, Any]) -> Any:
+        """Answer ``list depth state_hash statistics peers`` with JSON types. Raises VerbError."""
+        return queries.answer(self, what, argument)

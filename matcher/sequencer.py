@@ -1,0 +1,417 @@
+"""The sequencer: the one loop that numbers, journals and applies everything, and sends what came of it.
+
+One turn: drain what is waiting (bounded) -> check -> journal -> sync -> apply -> send.
+
+Rule 1. Nothing leaves before it is durable: no event, acknowledgement or WELCOME is sent before ``Journal.sync``
+        has returned for the turn that made it.
+Rule 2. The machine sees nothing but journaled inputs: HELLO of a new generation, CMD, timers, and the epoch record
+        with which every life begins. Replaying the journal therefore gives the same events, byte for byte.
+Rule 3. A peer gets every event of its stream in order; how far it is, is kept per peer (``Connection``). A peer
+        that is slow or away costs nothing: it is served from the stream's history when it asks again.
+Rule 4. What a peer sends can be refused, never crash the loop: frames are decoded by openoutcry.wire, and a frame
+        with anything wrong in it is dropped whole, counted, and answered with ERROR.
+
+This module touches the bus socket, the clock and the journal; the machine touches none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+import msgpack
+import zmq
+
+from openoutcry import wire
+from openoutcry.bus import EVENT_WINDOW
+from openoutcry.errors import JournalError, VerbError, WireError
+from openoutcry.matcher.journal import Journal, Turn
+from openoutcry.matcher.machine import PUBLIC, Machine
+from openoutcry.matcher.streams import StreamLogs
+from openoutcry.process import StopSignal
+
+log = logging.getLogger("openoutcry.matcher")
+
+TURN_FRAMES_MAX: Final = 256  # frames taken in one turn: bounds the time until the first of them is answered
+TURN_COMMANDS_MAX: Final = 8_192  # commands taken in one turn, for the same reason
+TURN_BYTES_MAX: Final = 4_000_000  # of their frames: a turn is one journal record (at most 16 MB), one frame 1 MB
+MESSAGE_FRAMES_MAX: Final = 32  # frames sent to a peer in one ZeroMQ message
+PEERS_MAX: Final = 128  # peers known to the bus; a name once known stays in the state
+QUERIES_MAX: Final = 64  # answered in one turn, so that questions cannot hold up orders
+IDLE_MS: Final = 100  # longest poll: how late a finished snapshot is noticed
+BLOCKED_MS: Final = 5  # poll while a peer's pipe is full
+
+# Inputs that no peer sent, journaled under the empty name
+TIMER: Final = b"T"
+_EPOCH: Final = b"E"
+
+Input = tuple[str, bytes]
+
+
+class Connection:
+    """What this life of the matcher knows of one peer beside the journaled state."""
+
+    __slots__ = ("acked", "generation", "identity", "last_command", "owes_ack", "role", "sent", "stream", "welcome")
+
+    def __init__(self, identity: bytes, stream: str, role: int) -> None:
+        self.identity = identity
+        self.stream = stream
+        self.role = role
+        self.generation = 0
+        self.last_command = 0  # highest command admitted, this turn's included
+        self.sent = 0  # highest event handed to ZeroMQ
+        self.acked = 0  # highest event that the peer says it holds
+        self.owes_ack = False
+        self.welcome = False
+
+
+def encode_inputs(inputs: Sequence[Input]) -> bytes:
+    """A turn's inputs as the journal keeps them."""
+    packed: bytes = msgpack.packb(inputs)
+    return packed
+
+
+def decode_inputs(payload: bytes) -> list[Input]:
+    """The reverse of ``encode_inputs``. Raises JournalError when the payload is of another format."""
+    try:
+        return [(name, data) for name, data in msgpack.unpackb(payload, use_list=False, raw=False)]
+    except Exception as error:
+        raise JournalError(f"a journal record does not hold inputs: {error}") from None
+
+
+def apply_input(machine: Machine, name: str, data: bytes, time_ns: int, message: tuple[Any, ...] | None = None) -> None:
+    """Apply one journaled input; `message` is `data` decoded, when the caller has that already."""
+    if not name:
+        if data == TIMER:
+            machine.timer(time_ns)
+        elif data[:1] == _EPOCH:
+            machine.begin_epoch(int(data[1:]), time_ns)
+        else:
+            raise JournalError(f"unknown input {data[:16]!r} in the journal")
+        return
+    if message is None:
+        message = wire.decode_frame(data)
+    if message[0] == wire.CMD:
+        machine.apply(name, message[2], message[4], time_ns)
+    else:
+        machine.hello(name, message[2], message[3], time_ns)
+
+
+class FrameSink(Protocol):
+    """Where a stream's frames go: its history (StreamLogs), or, in an audit, a hash of it."""
+
+    def append(self, name: str, first_event: int, count: int, frame: bytes) -> None:
+        """Take one frame."""
+
+
+def collect_frames(machine: Machine, logs: FrameSink) -> None:
+    """Number and pack the events that the last inputs made, and put the frames into their streams' history."""
+    for name, stream in machine.streams.items():
+        if stream.events:
+            _pack(machine, logs, name, stream.end + 1, stream.events)
+            stream.end += len(stream.events)
+            stream.events.clear()
+
+
+def _pack(machine: Machine, logs: FrameSink, name: str, first: int, events: Sequence[Any]) -> None:
+    if len(events) <= wire.EVENTS_MAX:
+        data = wire.frame(wire.EV, machine.epoch, first, machine.time_ns, events)
+        if len(data) <= wire.FRAME_MAX:
+            logs.append(name, first, len(events), data)
+            return
+    half = len(events) // 2
+    _pack(machine, logs, name, first, events[:half])
+    _pack(machine, logs, name, first + half, events[half:])
+
+
+def replay(machine: Machine, logs: FrameSink, turns: Iterable[Turn]) -> int:
+    """Apply journaled turns; returns how many commands they held."""
+    before = machine.sequence
+    for turn in turns:
+        for name, data in decode_inputs(turn.payload):
+            apply_input(machine, name, data, turn.time_ns)
+        collect_frames(machine, logs)
+    return machine.sequence - before
+
+
+class Sequencer:
+    """The loop. ``turn`` does one; ``serve`` does them until told to stop."""
+
+    def __init__(self, machine: Machine, journal: Journal, logs: StreamLogs, socket: zmq.Socket[bytes]) -> None:
+        self.machine = machine
+        self.journal = journal
+        self.logs = logs
+        self.socket = socket
+        self.connections: dict[bytes, Connection] = {}
+        self.record = 0  # number of the newest journal record
+        self._inputs: list[tuple[str, bytes, tuple[Any, ...] | None]] = []
+        self._admitted = 0  # commands among them
+        self._admitted_bytes = 0
+        self._queries: list[tuple[Connection, tuple[Any, ...]]] = []
+        self._blocked = False
+        self.counters = {
+            "turns": 0, "frames": 0, "refused_frames": 0, "duplicate_commands": 0, "out_of_order_frames": 0,
+            "queries": 0, "unreachable": 0, "blocked": 0,
+        }  # fmt: skip
+
+    def begin(self) -> None:
+        """Journal the epoch record with which this life begins."""
+        self._inputs.append(("", b"%s%d" % (_EPOCH, self.machine.epoch + 1), None))
+        self._commit()
+
+    # --------------------------------------------------------------------------------------------- loop
+    def serve(self, stop: StopSignal, housekeeping: Any = None) -> None:
+        """Turn until `stop`; `housekeeping()` is called between turns (snapshots)."""
+        poller = zmq.Poller()
+        poller.register(self.socket, zmq.POLLIN)
+        poller.register(stop.fd, zmq.POLLIN)
+        while not stop.stopped:
+            poller.poll(self._patience_ms())
+            self.turn()
+            if housekeeping is not None:
+                housekeeping()
+
+    def _patience_ms(self) -> int:
+        if self._blocked:
+            return BLOCKED_MS
+        deadline = self.machine.next_timer_ns
+        if deadline:
+            return max(0, min(IDLE_MS, (deadline - time.time_ns()) // 1_000_000 + 1))
+        return IDLE_MS
+
+    def turn(self) -> None:
+        """Drain, journal, sync, apply, send."""
+        self.counters["turns"] += 1
+        self._drain()
+        deadline = self.machine.next_timer_ns
+        if deadline and time.time_ns() >= deadline:
+            self._inputs.insert(0, ("", TIMER, None))
+        if self._inputs:
+            self._commit()
+        if self._queries:
+            self._answer()
+        self._send()
+
+    def _drain(self) -> None:
+        receive = self.socket.recv_multipart
+        for _ in range(TURN_FRAMES_MAX):
+            try:
+                parts = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self.counters["frames"] += 1
+            if len(parts) == 2:
+                self._receive(parts[0], parts[1])
+            else:
+                self._refuse(parts[0], wire.ERROR_MALFORMED, f"{len(parts)} message parts, expected one frame")
+            if (
+                self._admitted >= TURN_COMMANDS_MAX
+                or self._admitted_bytes >= TURN_BYTES_MAX
+                or len(self._queries) >= QUERIES_MAX
+            ):
+                return
+
+    def _commit(self) -> None:
+        machine = self.machine
+        inputs, self._inputs, self._admitted, self._admitted_bytes = self._inputs, [], 0, 0
+        time_ns = max(time.time_ns(), machine.time_ns)
+        count = sum(len(message[4]) if message and message[0] == wire.CMD else 1 for _, _, message in inputs)
+        payload = encode_inputs([(name, data) for name, data, _ in inputs])
+        self.record = self.journal.append(machine.sequence + 1, count, time_ns, machine.epoch, payload)
+        self.journal.sync()
+        for name, data, message in inputs:
+            apply_input(machine, name, data, time_ns, message)
+        collect_frames(machine, self.logs)
+
+    # --------------------------------------------------------------------------------------------- receiving
+    def _receive(self, identity: bytes, data: bytes) -> None:
+        if not data:  # what bus.peer_socket sends upon every connection
+            self._error(identity, wire.ERROR_HELLO, "connected: HELLO first")
+            return
+        try:
+            message = wire.decode_frame(data)
+        except WireError as error:
+            text = str(error)
+            self._refuse(identity, wire.ERROR_VERSION if text.startswith("version") else wire.ERROR_MALFORMED, text)
+            return
+        kind = message[0]
+        if kind == wire.HELLO:
+            self._hello(identity, data, message)
+            return
+        connection = self.connections.get(identity)
+        if connection is None or not connection.generation:
+            self._error(identity, wire.ERROR_HELLO, "the matcher does not know you yet: HELLO first")
+        elif kind in (wire.CMD, wire.ACK):
+            if message[1] != connection.generation:
+                code = wire.ERROR_FENCED if message[1] < connection.generation else wire.ERROR_HELLO
+                self._error(identity, code, f"generation {message[1]}, the newest is {connection.generation}")
+            elif kind == wire.CMD:
+                self._commands(connection, data, message)
+            else:
+                connection.acked = max(connection.acked, message[2])
+                connection.owes_ack = True
+        elif kind in (wire.QUERY, wire.REPLY):
+            self._queries.append((connection, message))
+        else:
+            self._refuse(identity, wire.ERROR_MALFORMED, f"a peer does not send {wire.FRAMES[kind][0]}")
+
+    def _hello(self, identity: bytes, data: bytes, message: tuple[Any, ...]) -> None:
+        _, name, role, generation, last_event = message
+        peer = self.machine.peers.get(name)
+        if name.encode() != identity or name == PUBLIC:
+            return self._refuse(identity, wire.ERROR_REFUSED, f"HELLO from {name!r}, which is not its routing id")
+        if peer is None and len(self.machine.peers) >= PEERS_MAX:
+            return self._refuse(identity, wire.ERROR_REFUSED, f"there are {PEERS_MAX} peers already")
+        if peer is not None and peer.role != role:
+            return self._refuse(identity, wire.ERROR_REFUSED, f"{name} was a {wire.ROLES[peer.role]} before")
+        connection = self.connections.get(identity)
+        if connection is None:
+            stream = PUBLIC if role == wire.ROLE_MARKETDATA else name
+            connection = self._connect(identity, stream, role)
+            if peer is not None:
+                connection.generation, connection.last_command = peer.generation, peer.last_command
+        if generation < connection.generation:
+            return self._error(identity, wire.ERROR_FENCED, f"generation {connection.generation} has said HELLO")
+        if generation > connection.generation:
+            self._inputs.append((name, data, message))
+            connection.generation, connection.last_command = generation, 0
+        connection.sent = connection.acked = last_event
+        connection.welcome = True
+        return None
+
+    def _connect(self, identity: bytes, stream: str, role: int) -> Connection:
+        """A new connection; gateways are served first, since somebody waits there for an answer."""
+        connection = Connection(identity, stream, role)
+        known = [*self.connections.values(), connection]
+        self.connections = {one.identity: one for one in sorted(known, key=lambda one: one.role)}
+        return connection
+
+    def _commands(self, connection: Connection, data: bytes, message: tuple[Any, ...]) -> None:
+        _, _, first, last_event, commands = message
+        last = first + len(commands) - 1
+        connection.acked = max(connection.acked, last_event)
+        connection.owes_ack = True
+        if first > connection.last_command + 1:
+            self.counters["out_of_order_frames"] += 1
+            connection.welcome = True  # go back to last_command + 1
+        elif last <= connection.last_command:
+            self.counters["duplicate_commands"] += len(commands)
+        else:
+            self._inputs.append((connection.identity.decode(), data, message))
+            self._admitted += len(commands)
+            self._admitted_bytes += len(data)
+            connection.last_command = last
+
+    def _refuse(self, identity: bytes, code: int, text: str) -> None:
+        self.counters["refused_frames"] += 1
+        if self.counters["refused_frames"] <= 10 or self.counters["refused_frames"] % 1_000 == 0:
+            log.warning("refused a frame of %r: %s (%d so far)", identity[:32], text, self.counters["refused_frames"])
+        self._error(identity, code, text)
+
+    def _error(self, identity: bytes, code: int, text: str) -> None:
+        self._put(identity, [wire.frame(wire.ERROR, code, text[: wire.SHORT_TEXT_MAX])])
+
+    # --------------------------------------------------------------------------------------------- sending
+    def _put(self, identity: bytes, frames: list[bytes]) -> bool:
+        try:
+            self.socket.send_multipart([identity, *frames], zmq.NOBLOCK)
+        except zmq.Again:
+            self._blocked = True
+            self.counters["blocked"] += 1
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self.counters["unreachable"] += 1
+            self.connections.pop(identity, None)  # it says HELLO when it is back
+            return False
+        return True
+
+    def _send(self) -> None:
+        self._blocked = False
+        for connection in list(self.connections.values()):
+            frames: list[bytes] = []
+            if connection.welcome:
+                end = self.machine.streams[connection.stream].end
+                connection.sent = min(connection.sent, end)
+                connection.acked = min(connection.acked, end)
+                frames.append(wire.frame(wire.WELCOME, self.machine.epoch, connection.last_command, end))
+            self._send_to(connection, frames)
+
+    def _send_to(self, connection: Connection, frames: list[bytes]) -> None:
+        end = self.machine.streams[connection.stream].end
+        sent = connection.sent
+        while sent < end and sent - connection.acked < EVENT_WINDOW:
+            for first, count, data in self.logs.read(connection.stream, sent):
+                frames.append(data)
+                sent = first + count - 1
+                if len(frames) >= MESSAGE_FRAMES_MAX:
+                    break
+            if not self._put(connection.identity, frames):
+                return
+            connection.sent = sent
+            connection.welcome = False
+            frames = []
+        if connection.owes_ack:
+            frames.append(wire.frame(wire.CMD_ACK, self.machine.epoch, connection.last_command, connection.sent))
+        if frames and self._put(connection.identity, frames):
+            connection.welcome = connection.owes_ack = False
+
+    # --------------------------------------------------------------------------------------------- questions
+    def _answer(self) -> None:
+        queries, self._queries = self._queries, []
+        for connection, message in queries:
+            self.counters["queries"] += 1
+            kind, number, to, _, *rest = message
+            sender = connection.identity.decode()
+            if to == "matcher" and kind == wire.QUERY:
+                ok, body = self._answer_query(rest[0], rest[1])
+                self._put(connection.identity, [wire.frame(wire.REPLY, number, sender, to, ok, body)])
+            elif to.encode() in self.connections:
+                self._put(to.encode(), [wire.frame(kind, number, to, sender, *rest)])
+            elif kind == wire.QUERY:
+                body = json.dumps(f"{to} is not connected")
+                self._put(connection.identity, [wire.frame(wire.REPLY, number, sender, to, 0, body)])
+
+    def _answer_query(self, what: str, argument: str) -> tuple[int, str]:
+        try:
+            asked = json.loads(argument or "{}")
+            if not isinstance(asked, dict):
+                raise VerbError("bad_argument", "argument", "the argument of a query is a JSON object")
+            body = json.dumps(self._query(what, asked))
+        except VerbError as error:
+            return 0, json.dumps([error.code, error.field, error.text])
+        except ValueError:
+            return 0, json.dumps(["bad_argument", "argument", "the argument of a query is a JSON object"])
+        if len(body) > wire.TEXT_MAX:
+            return 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"])
+        return 1, body
+
+    def _query(self, what: str, argument: dict[str, Any]) -> Any:
+        if what == "ping":
+            return {"pid": os.getpid(), "turns": self.counters["turns"], "sequence": self.machine.sequence}
+        if what == "peers":
+            return [
+                {"name": c.identity.decode(), "role": wire.ROLES[self.machine.peers[c.identity.decode()].role],
+                 "generation": c.generation, "last_command": c.last_command, "sent": c.sent, "acked": c.acked}
+                for c in self.connections.values() if c.generation
+            ]  # fmt: skip
+        if what == "statistics":
+            return self.statistics()
+        return self.machine.query(what, argument)
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of the loop, the journal and the machine."""
+        return {
+            **self.counters,
+            "epoch": self.machine.epoch,
+            "sequence": self.machine.sequence,
+            "record": self.record,
+            "streams": {name: stream.end for name, stream in self.machine.streams.items()},
+            "journal": self.journal.statistics(),
+            "machine": self.machine.query("statistics", {}),
+        }

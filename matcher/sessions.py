@@ -1,0 +1,148 @@
+"""Who is on the other side: peers of the bus, the endpoints that gateways host, users, and clients' sessions.
+
+Rule 1. A session is the pair (endpoint, user) and outlives connections and days; its number is never used again.
+Rule 2. A session has at most one connection; the newest logon wins, and the logoff of an older one changes nothing.
+Rule 3. Nothing is put into a session's stream before its SESSION_STREAM of the day or after its SYSTEM 'E':
+        ``owner`` is the session's peer exactly from the one to the other, and orders are only taken from the owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from openoutcry.matcher.orders import BOOK, Order
+from openoutcry.wire import CANCEL_DISCONNECT, END_OF_DAY, ENDPOINT_SET, LOGGED_ON, SESSION_STREAM, START_OF_DAY, SYSTEM
+
+if TYPE_CHECKING:
+    from openoutcry.matcher.engine import Engine
+
+SESSIONS_MAX: Final = 999_999  # session numbers ever given out: six digits in the name of a stream
+DAYS_MAX: Final = 9_999  # days of an engine: four digits there
+TOKENS_MAX: Final = 10_000_000  # tokens of one session and day that are remembered: about 1.5 GB
+
+
+class Stream:
+    """A numbered sequence of events. end: number of the last one packed; events: those after it, of this turn.
+
+    Whoever packs the events adds their count to ``end`` and clears the list in place: sessions hold its append.
+    """
+
+    __slots__ = ("end", "events", "name")
+
+    def __init__(self, name: str, end: int = 0) -> None:
+        self.name = name
+        self.end = end
+        self.events: list[tuple[Any, ...]] = []
+
+
+class Peer:
+    """A process on the bus: a gateway, the publisher, the control service. stream: where its events go."""
+
+    __slots__ = ("generation", "last_command", "name", "role", "stream")
+
+    def __init__(self, name: str, role: int, generation: int, last_command: int, stream: Stream) -> None:
+        self.name = name
+        self.role = role
+        self.generation = generation
+        self.last_command = last_command
+        self.stream = stream
+
+
+class User:
+    """Who may log in. endpoint: "" for every endpoint."""
+
+    __slots__ = ("account", "endpoint", "name", "password_hash")
+
+    def __init__(self, name: str, endpoint: str, account: str, password_hash: str) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.account = account
+        self.password_hash = password_hash
+
+
+class Endpoint:
+    """A TCP port for clients of one engine, hosted by a gateway.
+
+    wanted: the gateway asked for, "" for any; gateway: the one that has it, "" before there is one.
+    host, port: as asked for; bound_host, bound_port: as opened, "" and 0 before.
+    asker: (peer, request) of the create_endpoint that waits for BOUND.
+    """
+
+    __slots__ = (
+        "asker", "bound_host", "bound_port", "engine", "error", "gateway", "host", "name", "port", "properties",
+        "protocol", "sessions", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, name: str, engine: Engine, protocol: str, wanted: str, host: str, port: int) -> None:
+        self.name = name
+        self.engine = engine
+        self.protocol = protocol
+        self.wanted = wanted
+        self.host = host
+        self.port = port
+        self.gateway = ""
+        self.bound_host = ""
+        self.bound_port = 0
+        self.error = ""
+        self.asker: tuple[str, int] | None = None
+        self.properties: dict[str, Any] = {}
+        self.sessions: dict[str, Session] = {}  # by user
+
+    def announcement(self) -> tuple[Any, ...]:
+        """Its ENDPOINT_SET: with the port that it was bound to, once there is one."""
+        return (ENDPOINT_SET, self.name, self.engine.name, self.protocol, self.host, self.bound_port or self.port,
+                tuple(sorted(self.properties.items())))  # fmt: skip
+
+
+class Session:
+    """One user at one endpoint, with the tokens it has used today and its live orders by token, oldest first."""
+
+    __slots__ = ("books", "connection", "day", "emit", "endpoint", "live", "number", "owner", "tokens", "user")
+
+    def __init__(self, number: int, endpoint: Endpoint, user: str, emit: Callable[[tuple[Any, ...]], None]) -> None:
+        self.number = number
+        self.endpoint = endpoint
+        self.user = user
+        self.emit = emit
+        self.connection = 0  # the gateway's number of the TCP connection, 0 for none
+        self.day = 0  # of its newest stream
+        self.owner: Peer | None = None
+        self.tokens: dict[bytes, None] = {}
+        self.live: dict[bytes, Order] = {}
+        self.books = endpoint.engine.symbols
+
+    @property
+    def stream_name(self) -> str:
+        """Name of its newest stream: day and number, ten digits."""
+        return f"{self.day:04d}{self.number:06d}"
+
+    def log_on(self, peer: Peer, connection: int) -> None:
+        """Begin a connection, and the day's stream if this is its first; an older connection counts as ended."""
+        if self.connection:
+            self.disconnect()
+        day = self.endpoint.engine.day
+        if self.owner is None:
+            self.owner, self.day = peer, day
+            self.emit((SESSION_STREAM, self.number, self.endpoint.name, self.user, self.stream_name))
+            self.emit((SYSTEM, self.number, START_OF_DAY))
+        self.connection = connection
+        self.emit((LOGGED_ON, self.number, self.endpoint.name, connection, self.stream_name))
+
+    def disconnect(self) -> None:
+        """End the connection; with cancel_on_disconnect the orders go with it."""
+        self.connection = 0
+        if self.endpoint.properties["cancel_on_disconnect"]:
+            self.cancel_all(CANCEL_DISCONNECT)
+
+    def cancel_all(self, reason: int) -> None:
+        """Cancel every live order, oldest first."""
+        for order in list(self.live.values()):
+            order[BOOK].cancel(order, reason)
+
+    def end_day(self) -> None:
+        """End the day's stream and forget its tokens; its orders are gone already."""
+        if self.owner is not None:
+            self.emit((SYSTEM, self.number, END_OF_DAY))
+            self.owner = None
+            self.tokens = {}
