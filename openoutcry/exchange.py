@@ -1,0 +1,357 @@
+"""An exchange of one's own, for a test: ``with Exchange() as ex: ...``.
+
+It has its own processes (matcher, gateways, market data, control), ports and temporary directory, runs the same code
+as the supervised cluster, and is configured with the same verbs (openoutcry.verbs): each is a method here, with the
+table's arguments in the table's order.
+
+Invariant: when ``stop`` returns, which leaving the ``with`` block calls, no process, port or file of it is left. When
+the owning process is killed instead, the nursery sees to that (openoutcry.parts).
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from openoutcry import parts
+from openoutcry.errors import ClusterError, OpenOutcryError
+from openoutcry.handles import Book, Endpoint, Engine, Handle, User, name_of
+
+# The rest is imported in start(), when the nursery is already loading what the parts need, on another core.
+if TYPE_CHECKING:
+    from openoutcry.clients.control import ControlClient
+    from openoutcry.clients.marketdata import MarketDataClient
+    from openoutcry.clients.ouch import OuchClient
+    from openoutcry.config import Config
+
+SEGMENT_BYTES: Final = 1024 * 1024  # of the journal: a test's is short, and a segment is written out in advance
+LOOK_AGAIN_S: Final = 0.002  # between two looks at `status` while the parts connect to the matcher
+PREFIX: Final = "openoutcry-"  # of the temporary directories
+
+
+class Exchange:
+    """A whole exchange that belongs to this object.
+
+    durability: ``none`` (default), ``relaxed`` or ``sync``: all survive a killed process, only ``sync`` a power cut.
+    gateways: how many gateway processes, named gateway-1, gateway-2, ... (default: as ``config`` says, else 1).
+    directory: where to keep everything; stays, and is recovered from when it is used again. Default: a temporary one,
+    removed at the end unless ``keep``.
+    config: a TOML file as for the cluster (openoutcry.config): its settings hold, except for durability and what is
+    given here, and its verbs are carried out at the start.
+    settings: any other field of openoutcry.process.Settings.
+
+    Methods may be called from any thread of the process that made it. Verbs raise VerbError; what happens to
+    processes raises ClusterError, with the tail of the log concerned.
+    """
+
+    def __init__(
+        self, durability: str = "none", gateways: int | None = None, directory: str | Path | None = None,
+        keep: bool = False, config: str | Path | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
+        self._settings = {**settings, "durability": durability}
+        if gateways is not None:
+            self._settings["gateways"] = gateways
+        self._given = Path(directory) if directory is not None else None
+        self._keep = keep
+        self._config_file = config
+        self._config: Config | None = None
+        self._parts: parts.Parts | None = None
+        self._control: ControlClient | None = None
+        self._lock = threading.RLock()
+        self._directory = Path()
+        self._clients: builtins.list[OuchClient | MarketDataClient] = []
+
+    # ------------------------------------------------------------------------------------- from start to stop
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        died = self._obituaries()
+        if died and error is None:
+            raise ClusterError(died)
+        if died and error is not None:
+            error.add_note(died)
+
+    def start(self) -> Self:
+        """Start every process; returns when all are connected. Raises ClusterError when one cannot."""
+        if self._parts is not None:
+            raise ClusterError("this exchange has been started already")
+        nursery = parts.nursery()
+        import tempfile  # only now: the nursery is loading meanwhile
+
+        try:
+            self._settle()
+            self._directory = (self._given or Path(tempfile.mkdtemp(prefix=PREFIX))).resolve()
+            self._begin(nursery)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _settle(self) -> None:
+        """Complete and check the settings. Raises ClusterError."""
+        from openoutcry.process import Settings
+
+        if self._config_file is not None:
+            from openoutcry import config
+
+            self._config = config.load(self._config_file)
+            self._settings = {**self._config.settings, **self._settings}
+        self._settings = asdict(Settings(**{"segment_bytes": SEGMENT_BYTES, **self._settings}))
+
+    def _begin(self, nursery: parts.NurseryProcess) -> None:
+        names = ["matcher", "control", "marketdata", *self._gateways()]
+        entries = {name: f"openoutcry.{name.partition('-')[0]}.service:run" for name in names}
+        remove = self._given is None and not self._keep
+        self._parts = parts.Parts(self._directory, remove, entries, nursery)
+        for name in names:
+            self._parts.start(name, self._settings)
+        from openoutcry.clients.control import ControlClient  # while the parts start, on another core
+
+        importlib.import_module("openoutcry.clients.ouch")  # the same: nearly every test needs it next
+        self._parts.wait_up(names)
+        self._control = ControlClient(self._directory)
+        self.wait_ready()
+        if self._config is not None:
+            from openoutcry import config
+
+            config.apply(self._config, self.call)
+
+    def _gateways(self) -> list[str]:
+        return [f"gateway-{number}" for number in range(1, int(self._settings["gateways"]) + 1)]
+
+    def wait_ready(self, timeout_s: float = parts.START_S) -> None:
+        """Return when every part is connected and every endpoint bound. Raises ClusterError."""
+        deadline = time.monotonic() + timeout_s
+        while not (found := self.status())["ready"]:
+            if time.monotonic() > deadline:
+                raise ClusterError(f"not ready after {timeout_s} s, waiting for {', '.join(found['waiting_for'])}")
+            if self._running().wait_event(LOOK_AGAIN_S) and (died := self._obituaries()):
+                raise ClusterError(died)
+
+    def stop(self) -> None:
+        """End all processes and remove the temporary directory. May be called twice, or without a start."""
+        with self._lock:
+            control, self._control = self._control, None
+            clients, self._clients = self._clients, []
+            if self._parts is not None and self._parts.owner != os.getpid():
+                return  # in a child of the process that owns all this
+            for client in clients:
+                client.close()
+            if control is not None:
+                control.disconnect()
+            if self._parts is not None:
+                self._parts.stop()
+            elif self._directory != Path() and self._given is None:
+                from openoutcry.nursery import clean_up
+
+                clean_up(str(self._directory), not self._keep)
+
+    def _running(self) -> parts.Parts:
+        if self._parts is None:
+            raise ClusterError("this exchange has not been started")
+        return self._parts
+
+    def _obituaries(self) -> str:
+        """What happened to parts that ended by themselves; "" when none did."""
+        if self._parts is None:
+            return ""
+        try:
+            return "\n".join(self._parts.obituary(part) for part in self._parts.died())
+        except ClusterError as error:
+            return str(error)
+
+    # ------------------------------------------------------------------------------------- what it is made of
+    @property
+    def directory(self) -> Path:
+        """Where everything is kept."""
+        return self._directory
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process id by name of every part that runs."""
+        return self._running().pids
+
+    @property
+    def feed(self) -> str:
+        """The ZeroMQ address of the market data feed."""
+        return str(self._running().part("marketdata").facts["feed"])
+
+    @property
+    def snapshot(self) -> str:
+        """The ZeroMQ address of the market data snapshots."""
+        return str(self._running().part("marketdata").facts["snapshot"])
+
+    def log(self, name: str) -> str:
+        """All that part ``name`` has logged; also after the end."""
+        return self._running().log(name)
+
+    def logs(self) -> dict[str, str]:
+        """The logs of all parts, by name."""
+        return {name: self.log(name) for name in self._running().names} if self._parts is not None else {}
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one part, as a crash would end it; returns when it is dead."""
+        self._running().signal(name, signal.SIGKILL)
+
+    def restart(self, *names: str) -> None:
+        """Start parts that were killed, or stop and start ones that run; returns when everything is ready again."""
+        running = self._running()
+        for name in names:
+            running.signal(name, signal.SIGTERM)
+            running.start(name, self._settings)
+        running.wait_up(list(names))
+        self.wait_ready()
+
+    def ouch_client(self, endpoint: str | Endpoint, user: str = "", password: str = "", **options: Any) -> OuchClient:
+        """A connected and logged in OUCH 4.2 client of ``endpoint``; it is closed with the exchange at the latest."""
+        from openoutcry.clients.ouch import OuchClient
+
+        found = endpoint if isinstance(endpoint, Endpoint) else self.endpoint(endpoint)
+        client = OuchClient(found.host, found.port, user, password, **options)
+        self._clients.append(client)
+        return client
+
+    def market_data(self, **options: Any) -> MarketDataClient:
+        """A client of the market data feed; it is closed with the exchange at the latest."""
+        from openoutcry.clients.marketdata import MarketDataClient
+
+        client = MarketDataClient(self.feed, self.snapshot, **options)
+        self._clients.append(client)
+        return client
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint ``name``, as it is now. Raises ClusterError when there is none."""
+        for row in self.list("endpoints"):
+            if row["name"] == name:
+                return self._endpoint(row)
+        raise ClusterError(f"no endpoint {name!r}")
+
+    # ------------------------------------------------------------------------------------- verbs
+    def call(self, verb: str, *arguments: Any, **named: Any) -> Any:
+        """Carry out any control verb; returns its value. Raises VerbError; ClusterError when control is silent."""
+        plain = [name_of(a) if isinstance(a, Handle) else a for a in arguments]
+        with self._lock:
+            if self._control is None:
+                raise ClusterError("this exchange is not running")
+            try:
+                return self._control.call(verb, *plain, **named)
+            except OpenOutcryError as error:
+                if died := self._obituaries():
+                    error.add_note(died)
+                raise
+
+    def create_engine(self, name: str, kind: str = "matching") -> Engine:
+        """Make an engine: a set of books with one trading day; it starts open."""
+        self.call("create_engine", name, kind)
+        return Engine(self, name, kind)
+
+    def delete_engine(self, name: str | Engine) -> None:
+        """Remove an engine that has no books or endpoints."""
+        self.call("delete_engine", name)
+
+    def set_engine_property(self, engine: str | Engine, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.verbs.ENGINE_PROPERTIES."""
+        self.call("set_engine_property", engine, name, value)
+
+    def create_book(self, name: str, engine: str | Engine, symbol: str) -> Book:
+        """Make an order book."""
+        self.call("create_book", name, engine, symbol)
+        return Book(self, name, name_of(engine), symbol)
+
+    def delete_book(self, name: str | Book) -> None:
+        """Cancel a book's orders and remove it."""
+        self.call("delete_book", name)
+
+    def set_book_property(self, book: str | Book, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.verbs.BOOK_PROPERTIES."""
+        self.call("set_book_property", book, name, value)
+
+    def create_endpoint(
+        self, name: str, engine: str | Engine, protocol: str, gateway: str | None = None,
+        host: str = "127.0.0.1", port: int = 0,
+    ) -> Endpoint:  # fmt: skip
+        """Open a TCP port for clients; it listens when this returns. port 0: the kernel chooses."""
+        return self._endpoint(self.call("create_endpoint", name, engine, protocol, gateway, host, port))
+
+    def _endpoint(self, facts: Mapping[str, Any]) -> Endpoint:
+        return Endpoint(self, **{key: facts[key] for key in ("name", "engine", "protocol", "gateway", "host", "port")})
+
+    def delete_endpoint(self, name: str | Endpoint) -> None:
+        """Close a port, cancel its sessions' orders and forget its sessions."""
+        self.call("delete_endpoint", name)
+
+    def set_protocol_property(self, endpoint: str | Endpoint, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.verbs.ENDPOINT_PROPERTIES."""
+        self.call("set_protocol_property", endpoint, name, value)
+
+    def create_user(
+        self, name: str, password: str, endpoint: str | Endpoint | None = None, account: str | None = None
+    ) -> User:
+        """Let a user log in; endpoints for which there is no user accept any login."""
+        self.call("create_user", name, password, endpoint, account)
+        return User(self, name, None if endpoint is None else name_of(endpoint), account or name)
+
+    def delete_user(self, name: str | User) -> None:
+        """Forget a user."""
+        self.call("delete_user", name)
+
+    def start_of_day(self, engine: str | Engine) -> None:
+        """Begin the next trading day; the market is closed until `open`."""
+        self.call("start_of_day", engine)
+
+    def open(self, engine: str | Engine) -> None:
+        """Begin trading in all books of an engine."""
+        self.call("open", engine)
+
+    def close(self, engine: str | Engine) -> None:
+        """End trading; DAY orders are cancelled. (To end the exchange itself: ``stop``.)"""
+        self.call("close", engine)
+
+    def end_of_day(self, engine: str | Engine) -> None:
+        """Cancel what is left, end the day and every client stream."""
+        self.call("end_of_day", engine)
+
+    def halt(self, book: str | Book) -> None:
+        """Stop trading in one book; orders stay and can be cancelled."""
+        self.call("halt", book)
+
+    def resume(self, book: str | Book) -> None:
+        """Go on trading in a halted book."""
+        self.call("resume", book)
+
+    def status(self) -> dict[str, Any]:
+        """Whether everything is connected and moving, with processes and endpoints."""
+        found: dict[str, Any] = self.call("status")
+        return found
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of every part."""
+        found: dict[str, Any] = self.call("statistics")
+        return found
+
+    def depth(self, book: str | Book, levels: int = 0) -> dict[str, Any]:
+        """A book's price levels as the matcher has them."""
+        found: dict[str, Any] = self.call("depth", book, levels)
+        return found
+
+    def state_hash(self) -> dict[str, Any]:
+        """Hash of the matcher's state and the sequence number it belongs to."""
+        found: dict[str, Any] = self.call("state_hash")
+        return found
+
+    def list(self, kind: str) -> Any:
+        """Everything of one kind: engines, books, endpoints, users, sessions, properties or verbs."""
+        return self.call("list", kind)

@@ -1,0 +1,112 @@
+"""kill -9 of any process at any moment, under load: nothing acknowledged is lost, nothing happens twice.
+
+The oracle has five parts: (a) every trader's stream is without gap and double, and comes again byte for byte; (b) every
+acknowledged order is in the journal exactly once; (c) executions balance; (d) an independent replay of the journal
+gives the state and the event streams that the living matcher has; (e) the feed's book is the matcher's book.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from random import Random
+from threading import Event
+
+import pytest
+
+from openoutcry import Exchange, wire
+from openoutcry.clients.marketdata import MarketDataClient
+from openoutcry.matcher.audit import commands
+from tests.trader import Trader, read_stream
+
+VICTIMS = (["matcher"], ["gateway-1"], ["marketdata"], ["matcher", "gateway-1"], ["matcher", "marketdata"])
+
+
+@pytest.mark.parametrize(("seed", "rounds"), [(1, 25), (2, 25)])
+def test_kill_9_at_random_moments_under_load(seed: int, rounds: int) -> None:
+    random = Random(seed)
+    with Exchange(durability="sync", snapshot_every=2_000) as exchange:
+        exchange.create_engine("main")
+        exchange.create_book("book", "main", "CRASH")
+        endpoint = exchange.create_endpoint("orders", "main", "ouch42")
+        with exchange.market_data() as feed:
+            feed.subscribe("CRASH")
+            traders = [Trader(endpoint.host, endpoint.port, f"T{n}", "CRASH", seed * 100 + n) for n in range(4)]
+            for trader in traders:
+                trader.start()
+            for _ in range(rounds):
+                traders[0].wait_for_messages(1, timeout=30)
+                Event().wait(random.uniform(0.0, 0.15))  # a random moment is the point here
+                victims = random.choice(VICTIMS)
+                for victim in victims:
+                    exchange.kill(victim)
+                exchange.restart(*victims)
+            traders[0].wait_for_messages(1, timeout=30)
+            for trader in traders:
+                trader.finish(timeout=60)
+            check_streams_come_again(traders)
+            check_journal(exchange, traders)
+            check_executions(traders)
+            check_replay(exchange)
+            check_feed(exchange, feed)
+
+
+def check_streams_come_again(traders: list[Trader]) -> None:
+    """What a trader was sent is what it is sent again; it goes on to what happened after it had left."""
+    for trader in traders:
+        assert trader.stream[0][:1] == b"S"
+        again = read_stream(*trader.address, trader.user, trader.session)
+        assert again[: len(trader.stream)] == trader.stream
+        trader.stream = again
+
+
+def check_journal(exchange: Exchange, traders: list[Trader]) -> None:
+    entered = Counter(command[2] for _, _, command in commands(exchange.directory) if command[0] == wire.ENTER)
+    effective = Counter(payload[9:23] for trader in traders for payload in trader.stream if payload[:1] == b"A")
+    for trader in traders:
+        assert set(trader.sent) <= set(effective), "an order was never accepted"
+    assert all(count == 1 for count in effective.values()), "an order was accepted twice"
+    assert set(effective) <= set(entered), "an accepted order is not in the journal"
+
+
+def check_executions(traders: list[Trader]) -> None:
+    sides: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
+    filled: Counter[bytes] = Counter()
+    orders = {token: order for trader in traders for token, order in trader.sent.items()}
+    for trader in traders:
+        for payload in trader.stream:
+            if payload[:1] == b"E":
+                token = payload[9:23]
+                shares, _, match = struct.unpack_from(">IIxQ", payload, 23)
+                sides[match].append((orders[token][0], shares))
+                filled[token] += shares
+    assert sides, "nothing was traded"
+    for match, both in sides.items():
+        assert sorted(side for side, _ in both) == [b"B", b"S"], f"match {match} has {both}"
+        assert both[0][1] == both[1][1], f"match {match} has {both}"
+    assert sorted(sides) == list(range(1, len(sides) + 1))
+    assert all(shares <= orders[token][1] for token, shares in filled.items()), "an order was filled beyond its size"
+
+
+def check_replay(exchange: Exchange) -> None:
+    live = exchange.state_hash()
+    streams = exchange.statistics()["matcher"]["streams"]
+    command = [sys.executable, "-m", "openoutcry", "audit", "--directory", str(exchange.directory), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    replayed = json.loads(done.stdout)
+    if replayed["sequence"] == live["sequence"]:
+        assert replayed["state_hash"] == live["hash"]
+    assert replayed["sequence"] >= live["sequence"]
+    assert {name: found["events"] for name, found in replayed["streams"].items()} == {
+        name: end for name, end in streams.items() if end
+    }
+
+
+def check_feed(exchange: Exchange, feed: MarketDataClient) -> None:
+    depth = exchange.depth("book")
+    levels = {side: depth[side] for side in ("bids", "asks")}
+    feed.wait_for(lambda: feed.book("CRASH").levels() == levels, timeout=10)

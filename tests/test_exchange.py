@@ -1,0 +1,314 @@
+"""``Exchange`` end to end: real processes, real sockets, orders, trades, the feed, crashes, and nothing left behind."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from processes import PATIENCE_S, running, wait_gone
+
+import openoutcry
+from openoutcry import ClusterError, Endpoint, Exchange, VerbError, verbs
+from openoutcry.bus import Directory
+from openoutcry.verbs import price_text
+
+PARTS = ["matcher", "control", "marketdata", "gateway-1"]
+
+
+def furnish(ex: Exchange) -> Endpoint:
+    """An engine with one book, AAPL, and an OUCH port."""
+    engine = ex.create_engine("main")
+    engine.create_book("aapl", "AAPL")
+    return engine.create_endpoint("orders", "ouch42")
+
+
+# ------------------------------------------------------------------------------------------------- the interface
+def test_the_example_of_the_documentation() -> None:
+    with Exchange() as ex:
+        ex.create_engine("main")
+        ex.create_book("aapl", "main", "AAPL")
+        ep = ex.create_endpoint("orders", "main", "ouch42")
+        socket.create_connection((ep.host, ep.port)).close()
+
+
+@pytest.mark.parametrize("name", verbs.VERBS)
+def test_every_verb_is_a_method_with_the_tables_arguments(name: str) -> None:
+    found = list(inspect.signature(getattr(Exchange, name)).parameters.values())[1:]
+    row = verbs.VERBS[name].parameters
+    assert [p.name for p in found] == [p.name for p in row]
+    assert [p.default for p in found] == [inspect.Parameter.empty if p.required else p.default for p in row]
+
+
+def test_the_package_exports_what_it_says_and_imports_nothing_before() -> None:
+    code = "import sys, openoutcry; assert not {'zmq', 'openoutcry.exchange'} & set(sys.modules), sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert all(getattr(openoutcry, name) is not None for name in openoutcry.__all__)
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = openoutcry.nothing_here
+
+
+def test_handles_have_facts_and_verbs(exchange: Exchange) -> None:
+    engine = exchange.create_engine("main")
+    book = engine.create_book("aapl", "AAPL")
+    endpoint = engine.create_endpoint("orders")
+    user = exchange.create_user("alice", "secret", endpoint)
+    assert (engine.kind, book.engine, book.symbol) == ("matching", "main", "AAPL")
+    assert (endpoint.engine, endpoint.protocol, endpoint.gateway) == ("main", "ouch42", "gateway-1")
+    assert (user.endpoint, user.account) == ("orders", "alice")
+    assert exchange.endpoint("orders") == endpoint
+    engine.set_property("max_quantity", 500)
+    book.set_property("tick_size", "0.01")
+    endpoint.set_property("heartbeat_ms", 500)
+    book.halt()
+    book.resume()
+    engine.close()
+    engine.open()
+    assert book.depth()["bids"] == []
+    for thing in (user, endpoint, book, engine):
+        thing.delete()
+    assert [exchange.list(kind) for kind in ("engines", "books", "endpoints", "users")] == [[], [], [], []]
+
+
+def test_a_refused_verb_names_the_argument(exchange: Exchange) -> None:
+    with pytest.raises(VerbError, match="engine") as caught:
+        exchange.create_book("aapl", "nowhere", "AAPL")
+    assert caught.value.code == "unknown_name"
+
+
+def test_status_and_statistics_know_every_part(exchange: Exchange) -> None:
+    assert exchange.status()["ready"]
+    assert sorted(exchange.statistics()) == sorted(PARTS)
+    assert list(exchange.pids) == PARTS and all(map(running, exchange.pids.values()))
+    assert all(exchange.logs().values())
+
+
+# ------------------------------------------------------------------------------------------------- trading
+def test_an_order_is_accepted(exchange: Exchange) -> None:
+    client = exchange.ouch_client(furnish(exchange))
+    token = client.enter("AAPL", "B", 100, "150.25")
+    assert client.wait_for("A", order_token=token).shares == 100
+    assert exchange.depth("aapl")["bids"] == [["150.25", 100, 1]]
+
+
+def test_two_users_trade_and_the_feed_shows_it(exchange: Exchange) -> None:
+    endpoint = furnish(exchange)
+    exchange.create_user("alice", "a-secret")
+    exchange.create_user("bob", "b-secret")
+    feed = exchange.market_data()
+    feed.subscribe("AAPL")
+    feed.wait_live("AAPL")
+    alice, bob = (exchange.ouch_client(endpoint, user, f"{user[0]}-secret") for user in ("alice", "bob"))
+    bought = alice.enter("AAPL", "B", 100, "10")
+    alice.wait_for("A", order_token=bought)
+    sold = bob.enter("AAPL", "S", 30, "9.99")
+    taken = bob.wait_for("E", order_token=sold)
+    added = alice.wait_for("E", order_token=bought)
+    assert (taken.executed_shares, added.match_number) == (30, taken.match_number)
+    trade = feed.wait_for(lambda: next(feed.trades("AAPL"), None))
+    assert (trade.quantity, price_text(trade.price)) == (30, "10")
+
+
+# ------------------------------------------------------------------------------------------------- crashes
+@pytest.mark.parametrize("part", PARTS)
+def test_kill_9_of_any_part_loses_nothing(exchange: Exchange, part: str) -> None:
+    endpoint = furnish(exchange)
+    alice = exchange.ouch_client(endpoint, "alice")
+    bob = exchange.ouch_client(endpoint, "bob")
+    resting = alice.enter("AAPL", "B", 100, "10")
+    alice.wait_for("A", order_token=resting)
+    before = exchange.pids
+
+    exchange.kill(part)
+    assert not running(before[part]) and part not in exchange.pids
+    exchange.restart(part)
+    assert exchange.pids[part] != before[part]
+    assert [pid for name, pid in exchange.pids.items() if name != part] == [
+        pid for name, pid in before.items() if name != part
+    ]
+
+    for client in (alice, bob):
+        if part == "gateway-1":
+            assert exchange.endpoint("orders").port == endpoint.port
+            client.reconnect()
+    sold = bob.enter("AAPL", "S", 40, "10")
+    bob.wait_for("E", order_token=sold, executed_shares=40)
+    assert alice.wait_for("E", order_token=resting).sequence == 3
+    assert exchange.depth("aapl")["bids"] == [["10", 60, 1]]
+
+
+def test_orders_sent_while_the_matcher_is_away_are_answered_when_it_is_back(exchange: Exchange) -> None:
+    client = exchange.ouch_client(furnish(exchange))
+    exchange.kill("matcher")
+    tokens = [client.enter("AAPL", "B", 1, "10") for _ in range(20)]
+    exchange.restart("matcher")
+    assert [client.wait_for("A").order_token for _ in tokens] == tokens
+
+
+def test_restart_stops_a_part_that_runs(exchange: Exchange) -> None:
+    before = exchange.pids["control"]
+    exchange.restart("control")
+    assert exchange.pids["control"] != before and not running(before)
+    assert "stopped" in exchange.log("control")
+
+
+def test_a_part_that_died_by_itself_fails_the_test_that_did_not_notice() -> None:
+    with pytest.raises(ClusterError, match=r"marketdata \(process \d+\) was killed by signal 9"), Exchange() as ex:
+        pid = ex.pids["marketdata"]
+        os.kill(pid, signal.SIGKILL)
+        wait_gone([pid])
+
+
+# ------------------------------------------------------------------------------------------------- isolation, endings
+def test_two_exchanges_are_apart() -> None:
+    with Exchange() as one, Exchange() as two:
+        ports = {furnish(one).port, furnish(two).port}
+        assert len(ports) == 2 and one.directory != two.directory
+        assert not set(one.pids.values()) & set(two.pids.values())
+        client = one.ouch_client("orders")
+        client.wait_for("A", order_token=client.enter("AAPL", "B", 100, "10"))
+        assert two.depth("aapl")["bids"] == []
+
+
+def test_nothing_is_left() -> None:
+    with Exchange() as ex:
+        endpoint = furnish(ex)
+        ex.ouch_client(endpoint)
+        directory, pids = ex.directory, list(ex.pids.values())
+        feed = ex.feed
+    assert not any(map(running, pids)) and not directory.exists()
+    for host, port in (endpoint.address, feed.removeprefix("tcp://").split(":")):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)))
+    assert "AAPL" not in ex.log("nothing") and ex.log("matcher")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_after_an_exception(error: type[BaseException]) -> None:
+    with pytest.raises(error), Exchange() as ex:
+        pids = list(ex.pids.values())
+        raise error
+    assert not any(map(running, pids)) and not ex.directory.exists()
+
+
+def test_a_directory_of_ones_own_is_kept_and_recovered_from(tmp_path: Path) -> None:
+    with Exchange(directory=tmp_path) as ex:
+        client = ex.ouch_client(furnish(ex))
+        client.wait_for("A", order_token=client.enter("AAPL", "B", 100, "10"))
+        port, state = ex.endpoint("orders").port, ex.depth("aapl")
+    with Exchange(directory=tmp_path) as ex:
+        assert (ex.endpoint("orders").port, ex.depth("aapl")) == (port, state)
+    assert (tmp_path / "journal").exists()
+
+
+def test_a_directory_with_a_long_path_leaves_no_sockets_elsewhere(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    with Exchange(directory=long) as ex:
+        furnish(ex)
+        sockets = Path(Directory(long).address("control").removeprefix("ipc://")).parent
+        assert sockets.exists() and not sockets.is_relative_to(long)
+    assert not sockets.exists() and (long / "journal").exists()
+
+
+def test_keep_leaves_the_temporary_directory() -> None:
+    with Exchange(keep=True) as ex:
+        pass
+    assert (ex.directory / "log" / "matcher.log").exists()
+    shutil.rmtree(ex.directory)
+
+
+def test_a_toml_file_sets_it_up(tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(
+        """
+[settings]
+gateways = 2
+durability = "sync"
+[[engine]]
+name = "main"
+[[book]]
+name = "aapl"
+engine = "main"
+symbol = "AAPL"
+properties = {tick_size = "0.05"}
+[[endpoint]]
+name = "orders"
+engine = "main"
+protocol = "ouch42"
+gateway = "gateway-2"
+"""
+    )
+    with Exchange(config=file) as ex:
+        assert ex.endpoint("orders").gateway == "gateway-2"
+        assert ex.statistics()["matcher"]["journal"]["durability"] == "none"
+        client = ex.ouch_client("orders")
+        client.wait_for("J", order_token=client.enter("AAPL", "B", 1, "10.01"), reason="X")
+
+
+def test_a_part_that_cannot_start_is_an_error_with_its_log_and_nothing_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ex = Exchange(feed_port=taken.getsockname()[1])
+        with pytest.raises(ClusterError, match=r"marketdata \(process \d+\) ended with status 1;(.|\n)*port"):
+            ex.start()
+    assert not ex.directory.exists()
+
+
+def test_a_directory_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ClusterError, match="cannot use directory"):
+        Exchange(directory=tmp_path / "file" / "below").start()
+
+
+def test_it_is_not_started_twice_nor_used_before_or_after() -> None:
+    ex = Exchange()
+    with pytest.raises(ClusterError, match="not been started"):
+        _ = ex.pids
+    with pytest.raises(ClusterError, match="not running"):
+        ex.status()
+    with ex, pytest.raises(ClusterError, match="already"):
+        ex.start()
+    ex.stop()
+    with pytest.raises(ClusterError, match="not running"):
+        ex.status()
+    with pytest.raises(ClusterError, match="durability"):
+        Exchange(durability="maybe").start()
+
+
+def test_threads_share_one_exchange(exchange: Exchange) -> None:
+    exchange.create_engine("main")
+    threads = [
+        threading.Thread(target=exchange.create_book, args=(f"book{n}", "main", f"S{n}")) for n in range(8)
+    ]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(exchange.list("books")) == 8
+
+
+def test_a_child_of_fork_leaves_it_alone() -> None:
+    code = """
+import os, sys
+from openoutcry import Exchange
+with Exchange() as ex:
+    child = os.fork()
+    if child == 0:
+        sys.exit()  # leaves the with block
+    assert os.waitpid(child, 0)[1] == 0
+    assert ex.status()["ready"]
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=PATIENCE_S)
+
+
+@pytest.mark.exchange(gateways=2, durability="sync")
+def test_gateways_and_durability_are_a_choice(exchange: Exchange) -> None:
+    engine = exchange.create_engine("main")
+    gateways = {exchange.create_endpoint(f"orders{n}", engine, "ouch42").gateway for n in range(2)}
+    assert gateways == {"gateway-1", "gateway-2"}
