@@ -8,9 +8,10 @@ Three flows of bench.flowgen, 400,000 operations each, generated here:
 ``deep``      the same with about 18,700 resting
 ``replace``   82 % replaces
 
-and three ways to run them: ``book`` calls the book with what a judged command holds; ``machine`` gives whole commands
-to ``Machine.apply``, 512 at a time; ``replay`` does what recovery does: decode and check a frame of 512 commands, apply
-it, and pack the events. Every event, private and public, is made in all of them. A first run, not measured, must give
+and three ways to run them, in turns of 512 commands that come out of a frame's bytes as they do in the matcher:
+``book`` calls the book with what a judged command holds; ``machine`` gives the commands to ``Machine.apply``; in both
+the decoding is not measured. ``replay`` measures what recovery does: decode and check the frame, apply it, and pack the
+events. Every event, private and public, is made in all of them. A first run, not measured, must give
 the trades (their SHA-256, in order) and the book that the generator says; the measured runs must give as many events
 and trades and the same book. The medians are printed.
 
@@ -44,6 +45,7 @@ MIXES: Final[dict[str, dict[str, Any]]] = {
 }
 TICK: Final = 10**6  # of the flow's prices, in 1e-8: a cent
 TURN: Final = wire.COMMANDS_MAX
+FIRST_COMMAND: Final = 2  # the gateway's first was its LOGON
 SYMBOL: Final = "BENCH"
 TIME_NS: Final = 1_700_000_000_000_000_000
 
@@ -51,9 +53,10 @@ Command = tuple[Any, ...]
 
 
 class Flow(NamedTuple):
-    """Operations as commands of the bus, the flow's id of each token, and what the generator expects."""
+    """Operations as frames of commands, the flow's id of each token, and what the generator expects."""
 
-    commands: list[Command]
+    frames: list[bytes]
+    operations: int
     ids: dict[bytes, int]
     expected: dict[str, Any]
 
@@ -89,7 +92,10 @@ def make_flow(ops: int, mix: dict[str, Any]) -> Flow:
             tokens[number] = token
         commands.append(command)
         _book_turn(book, session, (command,))
-    return Flow(commands, ids, args.expected)
+    frames = [
+        wire.frame(wire.CMD, 1, FIRST_COMMAND + at, 0, commands[at : at + TURN]) for at in range(0, len(commands), TURN)
+    ]
+    return Flow(frames, len(commands), ids, args.expected)
 
 
 # ------------------------------------------------------------------------------------------------- three ways
@@ -172,55 +178,57 @@ class Check:
             raise SystemExit(f"wrong result: {', '.join(wrong)}")
 
 
-class Measured(NamedTuple):
-    """Where a way's events come out, and what is done with a turn."""
+class Way(NamedTuple):
+    """How a turn is done, and where its events come out. prepare: what is done with its frame before, unmeasured."""
 
     book: Book
     private: list[Command]
     public: list[Command]
-    turns: Sequence[Any]
+    prepare: Callable[[bytes], Any]
     do: Callable[[Any], None]
 
 
-def run(flow: Flow, way: Callable[[Flow], Measured], trades: bool = False) -> Run:
-    """Do every turn; only that is timed."""
-    book, private, public, turns, do = way(flow)
+def run(flow: Flow, make: Callable[[], Way], trades: bool = False) -> Run:
+    """Do every turn."""
+    book, private, public, prepare, do = make()
     check, clock, spent = Check(flow, trades), time.perf_counter, 0.0
-    for turn in turns:
+    for frame in flow.frames:
+        turn = prepare(frame)
         begun = clock()
         do(turn)
         spent += clock() - begun
         check.look(private, public)
     check.finish(book)
-    return Run(spent, len(flow.commands), check.events)
+    return Run(spent, flow.operations, check.events)
 
 
-def _turns(flow: Flow) -> list[list[Command]]:
-    return [flow.commands[i : i + TURN] for i in range(0, len(flow.commands), TURN)]
-
-
-def way_book(flow: Flow) -> Measured:
+def way_book() -> Way:
     """The book alone."""
     book, session, (private, public) = _book()
-    return Measured(book, private, public, _turns(flow), lambda turn: _book_turn(book, session, turn))
+    return Way(book, private, public, _commands, lambda commands: _book_turn(book, session, commands))
 
 
-def way_machine(flow: Flow) -> Measured:
+def _commands(frame: bytes) -> Sequence[Command]:
+    commands: Sequence[Command] = wire.decode_frame(frame)[4]
+    return commands
+
+
+def way_machine() -> Way:
     """Machine.apply."""
     machine = _machine()
     private, public = machine.streams["gateway"].events, machine.public.events
+    peer = machine.peers["gateway"]
 
-    def do(turn: list[Command]) -> None:
-        machine.apply("gateway", machine.peers["gateway"].last_command + 1, turn, TIME_NS)
+    def do(commands: Sequence[Command]) -> None:
+        machine.apply("gateway", peer.last_command + 1, commands, TIME_NS)
 
-    return Measured(machine.books["bench"], private, public, _turns(flow), do)
+    return Way(machine.books["bench"], private, public, _commands, do)
 
 
-def way_replay(flow: Flow) -> Measured:
-    """A frame's bytes in, frames' bytes out. The first command of the gateway was its LOGON."""
+def way_replay() -> Way:
+    """A frame's bytes in, frames' bytes out."""
     machine = _machine()
     private, public = machine.streams["gateway"].events, machine.public.events
-    frames = [wire.frame(wire.CMD, 1, 2 + i * TURN, 0, turn) for i, turn in enumerate(_turns(flow))]
 
     def do(frame: bytes) -> None:
         message = wire.decode_frame(frame)
@@ -229,10 +237,10 @@ def way_replay(flow: Flow) -> Measured:
             for first in range(0, len(events), wire.EVENTS_MAX):
                 wire.frame(wire.EV, 1, 1, TIME_NS, events[first : first + wire.EVENTS_MAX])
 
-    return Measured(machine.books["bench"], private, public, frames, do)
+    return Way(machine.books["bench"], private, public, bytes, do)
 
 
-WAYS: Final[dict[str, Callable[[Flow], Measured]]] = {
+WAYS: Final[dict[str, Callable[[], Way]]] = {
     "book": way_book,
     "machine": way_machine,
     "replay": way_replay,

@@ -149,7 +149,7 @@ class Sequencer:
         self.connections: dict[bytes, Connection] = {}
         self.record = 0  # number of the newest journal record
         self._inputs: list[tuple[str, bytes, tuple[Any, ...] | None]] = []
-        self._admitted = 0  # commands among them
+        self._count = 0  # by how much they move the machine's sequence number
         self._admitted_bytes = 0
         self._queries: list[tuple[Connection, tuple[Any, ...]]] = []
         self._blocked = False
@@ -160,7 +160,7 @@ class Sequencer:
 
     def begin(self) -> None:
         """Journal the epoch record with which this life begins."""
-        self._inputs.append(("", b"%s%d" % (_EPOCH, self.machine.epoch + 1), None))
+        self._add(("", b"%s%d" % (_EPOCH, self.machine.epoch + 1), None))
         self._commit()
 
     # --------------------------------------------------------------------------------------------- loop
@@ -186,10 +186,10 @@ class Sequencer:
     def turn(self) -> None:
         """Drain, journal, sync, apply, send."""
         self.counters["turns"] += 1
-        self._drain()
         deadline = self.machine.next_timer_ns
         if deadline and time.time_ns() >= deadline:
-            self._inputs.insert(0, ("", TIMER, None))
+            self._add(("", TIMER, None))  # first: what is due does not trade with what comes now
+        self._drain()
         if self._inputs:
             self._commit()
         if self._queries:
@@ -209,17 +209,21 @@ class Sequencer:
             else:
                 self._refuse(parts[0], wire.ERROR_MALFORMED, f"{len(parts)} message parts, expected one frame")
             if (
-                self._admitted >= TURN_COMMANDS_MAX
+                self._count >= TURN_COMMANDS_MAX
                 or self._admitted_bytes >= TURN_BYTES_MAX
                 or len(self._queries) >= QUERIES_MAX
             ):
                 return
 
+    def _add(self, one: tuple[str, bytes, tuple[Any, ...] | None]) -> None:
+        self._inputs.append(one)
+        self._count += 1
+
     def _commit(self) -> None:
         machine = self.machine
-        inputs, self._inputs, self._admitted, self._admitted_bytes = self._inputs, [], 0, 0
+        inputs, count = self._inputs, self._count
+        self._inputs, self._count, self._admitted_bytes = [], 0, 0
         time_ns = max(time.time_ns(), machine.time_ns)
-        count = sum(len(message[4]) if message and message[0] == wire.CMD else 1 for _, _, message in inputs)
         payload = encode_inputs([(name, data) for name, data, _ in inputs])
         self.record = self.journal.append(machine.sequence + 1, count, time_ns, machine.epoch, payload)
         self.journal.sync()
@@ -277,7 +281,7 @@ class Sequencer:
         if generation < connection.generation:
             return self._error(identity, wire.ERROR_FENCED, f"generation {connection.generation} has said HELLO")
         if generation > connection.generation:
-            self._inputs.append((name, data, message))
+            self._add((name, data, message))
             connection.generation, connection.last_command = generation, 0
         connection.sent = connection.acked = last_event
         connection.welcome = True
@@ -302,7 +306,7 @@ class Sequencer:
             self.counters["duplicate_commands"] += len(commands)
         else:
             self._inputs.append((connection.identity.decode(), data, message))
-            self._admitted += len(commands)
+            self._count += last - connection.last_command  # those before are dropped by the machine
             self._admitted_bytes += len(data)
             connection.last_command = last
 

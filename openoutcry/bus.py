@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +271,8 @@ def send_frames(socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- places
+LOCK_WAIT_S: Final = 1.0  # a process killed a moment ago may leave a child that is about to let go of its lock
+LOCK_RETRY_S: Final = 0.005
 IPC_PATH_MAX: Final = 100  # bytes; sun_path holds 107, and libzmq wants a few
 
 
@@ -321,12 +324,16 @@ class Directory:
         Raises ClusterError when another process holds it.
         """
         fd = os.open(self.path / "run" / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            raise ClusterError(f"{name} is already running in {self.path}") from None
-        return fd
+        until = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fd
+            except OSError:
+                if time.monotonic() > until:
+                    os.close(fd)
+                    raise ClusterError(f"{name} is already running in {self.path}") from None
+            time.sleep(LOCK_RETRY_S)
 
     def announce(self, name: str, **facts: Any) -> None:
         """Write ``run/<name>.json`` (mode 0600) with this process's pid and addresses, atomically."""

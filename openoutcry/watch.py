@@ -33,7 +33,7 @@ LEVELS: Final = 10  # a side
 TRADES: Final = 24
 WIDE: Final = 84  # columns from which on the trades stand beside the ladder
 BAR: Final = 14  # columns of the longest bar, in a wide picture
-NARROW_BAR: Final = 6
+NARROW_BAR: Final = 4
 BUY_STYLE: Final = "green"
 SELL_STYLE: Final = "red"
 PHASE_STYLES: Final = {"open": "black on green", "halted": "black on yellow", "closed": "white on red"}
@@ -171,7 +171,7 @@ def _title(view: View) -> Text:
     title = Text.assemble(
         (f" {view.symbol} ", "bold"), (f" {view.phase or '?'} ", PHASE_STYLES.get(view.phase, "reverse"))
     )
-    if view.text:
+    if view.text and view.phase != "open":
         title.append(f" {view.text}", "italic")
     if not view.live:
         title.append(" waiting for a snapshot ", "black on yellow")

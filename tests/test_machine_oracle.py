@@ -129,8 +129,40 @@ def some_script(seed: int, length: int) -> list[Step]:
     return [other() if random.random() < 0.15 else order() for _ in range(length)]
 
 
+class Watcher:
+    """Someone who knows the public events only, and has every book from them."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, tuple[int, int, int, int]] = {}  # order -> book, side, price, quantity
+
+    def take(self, events: list[Step]) -> None:
+        for kind, book_number, *rest in events:
+            if kind == w.ADDED:
+                order, side, quantity, price = rest
+                assert order not in self.orders
+                self.orders[order] = (book_number, side, price, quantity)
+            elif kind == w.TRADED:
+                self._leaves(rest[0], rest[1], rest[-1])
+            elif kind == w.REDUCED:
+                self._leaves(*rest)
+            elif kind == w.ORDER_REPLACED:
+                previous, order, quantity, price = rest
+                self.orders[order] = (book_number, self.orders.pop(previous)[1], price, quantity)
+
+    def _leaves(self, order: int, quantity: int, leaves: int) -> None:
+        book_number, side, price, before = self.orders.pop(order)
+        assert before - quantity == leaves
+        if leaves:
+            self.orders[order] = (book_number, side, price, leaves)
+
+    def side(self, book_number: int, side: int) -> list[tuple[int, int, int]]:
+        found = [(price, quantity) for b, s, price, quantity in self.orders.values() if (b, s) == (book_number, side)]
+        levels = {price: [q for p, q in found if p == price] for price, _ in found}
+        return [(price, sum(levels[price]), len(levels[price])) for price in sorted(levels, reverse=side == w.BUY)]
+
+
 class Pair:
-    """A machine and an oracle that are given the same."""
+    """A machine and an oracle that are given the same, and a watcher of what is public."""
 
     def __init__(self) -> None:
         self.world = market(SYMBOLS, gateways=2)
@@ -141,6 +173,7 @@ class Pair:
         rules = {"X": Rules(1), "Y": Rules(2, lot=10)}
         streams = {1: "gateway-1", 2: "gateway-1", 3: "gateway-2", 4: "gateway-2"}
         self.oracle = Oracle(rules, streams, MAX_QUANTITY, MAX_OPEN)
+        self.watcher = Watcher()
 
     def step(self, step: Step) -> None:
         what = step[0]
@@ -181,6 +214,7 @@ class Pair:
             assert self.world.take(name) == self.oracle.private[name], step
             self.oracle.private[name].clear()
         assert self.world.take("public") == self.oracle.public, step
+        self.watcher.take(self.oracle.public)
         self.oracle.public.clear()
         for symbol in SYMBOLS:
             self.compare_book(symbol)
@@ -193,6 +227,8 @@ class Pair:
         assert [(o[NUMBER], o[OPEN], o[DONE], o[SIDE], o[PRICE]) for o in known.orders()] == [
             (o.number, o.open, o.done, o.side, o.price) for o in live
         ]
+        assert self.watcher.side(known.number, w.BUY) == known.depth(known.bids, 0)
+        assert self.watcher.side(known.number, w.SELL) == known.depth(known.asks, 0)
 
 
 def check_invariants(machine: Machine) -> None:

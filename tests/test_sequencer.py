@@ -326,3 +326,13 @@ def test_a_turn_takes_no_more_bytes_than_the_journal_takes_in_a_record(life: Lif
         life.turn()
     assert life.machine.peers["gw"].last_command == 512 * 20
     assert life.sequencer.counters["turns"] >= 4
+
+
+def test_a_frame_that_was_partly_known_counts_only_what_is_new(life: Life, wires: Wires) -> None:
+    """The journal's sequence numbers are the machine's: what a record says it holds is what it did."""
+    answers(life, wires, b"gw", HELLO)
+    logon = (wire.LOGON, "p", "U", 1)
+    answers(life, wires, b"gw", wire.frame(wire.CMD, 2, 1, 0, [logon] * 3))
+    answers(life, wires, b"gw", wire.frame(wire.CMD, 2, 2, 0, [logon] * 4))
+    assert life.machine.peers["gw"].last_command == 5
+    assert life.storage.journal.last_sequence == life.machine.sequence
