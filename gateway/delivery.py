@@ -57,10 +57,12 @@ class Delivery:
                 sinks.clear()  # it may begin another stream
                 self._other(event)
                 continue
-            sink = sinks.get(event[1]) or self._sink(event[1], time_ns)
+            sink = sinks.get(event[1])
             if sink is None:
-                continue
-            sinks[event[1]] = sink
+                sink = self._sink(event[1], time_ns)
+                if sink is None:
+                    continue
+                sinks[event[1]] = sink
             try:
                 sink[0](sink[1](event, sink[2]))
             except ProtocolError as error:

@@ -96,11 +96,9 @@ class Hub:
         self._flush_scheduled = False
         self.counters["flushes"] += 1
         if self.out:
-            submit = self.link.submit
-            for command in self.out:
-                submit(command)
+            self.link.submit(*self.out)
             self.out.clear()
-        self._blocked = not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT
+        self._blocked = not bus.writable(self._socket)
         if not self._blocked:
             self._said = self.link.last_event
             frames = self.link.frames(monotonic_ns())
@@ -109,7 +107,7 @@ class Hub:
         self._look()
 
     def _look(self) -> None:
-        if not self._drain_scheduled and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if not self._drain_scheduled and bus.readable(self._socket):
             self._drain_scheduled = True
             self.loop.call_soon(self._drain)
 
@@ -143,9 +141,9 @@ class Hub:
         try:
             now_ns = monotonic_ns()
             for _ in range(DRAIN_MESSAGES):
-                if not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                if not bus.readable(socket):
                     break
-                for data in socket.recv_multipart(zmq.NOBLOCK):
+                for data in bus.receive_parts(socket):
                     self._receive(data, now_ns)
             else:
                 self._look()

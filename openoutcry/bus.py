@@ -82,9 +82,9 @@ class Link:
         self._hello_ns = 0
         self.counters = {"commands": 0, "events": 0, "hellos": 0, "resent_frames": 0, "duplicate_events": 0, "gaps": 0}
 
-    def submit(self, command: tuple[Any, ...]) -> None:
-        """Queue one command; it leaves with the next ``frames``."""
-        self._queue.append(command)
+    def submit(self, *commands: tuple[Any, ...]) -> None:
+        """Queue commands; they leave with the next ``frames``."""
+        self._queue += commands
 
     @property
     def backlog(self) -> int:
@@ -261,11 +261,47 @@ def service_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]
     return socket
 
 
+# As plain integers: pyzmq's enums cost a microsecond at each use, and these are used at every message.
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
+_POLLOUT: Final = int(zmq.POLLOUT)
+_RCVMORE: Final = int(zmq.RCVMORE)
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.SNDMORE) | _NOBLOCK
+
+
+def readable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a message is waiting; cheaper than to try and get zmq.Again."""
+    return bool(int(socket.getsockopt(_EVENTS)) & _POLLIN)
+
+
+def writable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a message can be sent."""
+    return bool(int(socket.getsockopt(_EVENTS)) & _POLLOUT)
+
+
+def receive_parts(socket: zmq.Socket[bytes]) -> list[bytes]:
+    """All parts of one message, without waiting. Raises zmq.Again."""
+    receive, option = socket.recv, socket.getsockopt
+    parts = [receive(_NOBLOCK)]
+    while option(_RCVMORE):
+        parts.append(receive(_NOBLOCK))
+    return parts
+
+
+def send_parts(socket: zmq.Socket[bytes], parts: list[bytes]) -> None:
+    """Send one message of several parts, without waiting. Raises zmq.Again, zmq.ZMQError."""
+    send = socket.send
+    for part in parts[:-1]:
+        send(part, _MORE)
+    send(parts[-1], _NOBLOCK)
+
+
 def send_frames(socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
     """Send to the matcher what can be sent; what cannot is lost here and comes again by the protocol's numbers."""
     for data in frames:
         try:
-            socket.send(data, zmq.NOBLOCK)
+            socket.send(data, _NOBLOCK)
         except zmq.Again:
             return
 

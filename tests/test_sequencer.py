@@ -32,15 +32,26 @@ class Wires:
         self.random, self.loss = random, loss
         self.inbox: deque[list[bytes]] = deque()
         self.outbox: dict[bytes, deque[bytes]] = defaultdict(deque)
+        self.parts: list[bytes] = []  # of the message being received
+        self.sending: list[bytes] = []  # of the message being sent
 
-    def recv_multipart(self, flags: int) -> list[bytes]:
-        if not self.inbox:
-            raise zmq.Again
-        return self.inbox.popleft()
+    def getsockopt(self, option: int) -> int:
+        if option == zmq.RCVMORE:
+            return int(bool(self.parts))
+        return int(zmq.POLLOUT) | (int(zmq.POLLIN) if self.inbox else 0)
 
-    def send_multipart(self, parts: list[bytes], flags: int) -> None:
-        if self.random.random() >= self.loss:
-            self.outbox[parts[0]].extend(parts[1:])
+    def recv(self, flags: int) -> bytes:
+        if not self.parts:
+            self.parts = list(self.inbox.popleft())
+        return self.parts.pop(0)
+
+    def send(self, part: bytes, flags: int) -> None:
+        self.sending.append(part)
+        if not flags & zmq.SNDMORE:
+            identity, *frames = self.sending
+            self.sending = []
+            if self.random.random() >= self.loss:
+                self.outbox[identity].extend(frames)
 
     def put(self, identity: bytes, frames: list[bytes]) -> None:
         for data in frames:
