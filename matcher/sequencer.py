@@ -57,7 +57,18 @@ Input = tuple[str, bytes]
 class Connection:
     """What this life of the matcher knows of one peer beside the journaled state."""
 
-    __slots__ = ("acked", "generation", "identity", "last_command", "owes_ack", "role", "sent", "sent_ns", "stream", "welcome")
+    __slots__ = (
+        "acked",
+        "generation",
+        "identity",
+        "last_command",
+        "owes_ack",
+        "role",
+        "sent",
+        "sent_ns",
+        "stream",
+        "welcome",
+    )
 
     def __init__(self, identity: bytes, stream: str, role: int) -> None:
         self.identity = identity
