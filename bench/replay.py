@@ -22,8 +22,8 @@ from typing import Any
 
 from openoutcry import verbs, wire
 from openoutcry.bus import Directory
+from openoutcry.matcher.inputs import apply_input, collect_frames, encode_inputs, epoch_input
 from openoutcry.matcher.machine import Machine
-from openoutcry.matcher.sequencer import apply_input, collect_frames, encode_inputs
 from openoutcry.matcher.service import Storage
 from openoutcry.process import Settings
 
@@ -41,7 +41,7 @@ def commands_of(name: str, first: int, commands: list[Any]) -> tuple[str, bytes]
 
 def preamble() -> Iterator[list[tuple[str, bytes]]]:
     """An engine, a book, an endpoint and a session (number 1)."""
-    yield [("", b"E1"), hello("control", wire.ROLE_CONTROL), hello("gateway-1", wire.ROLE_GATEWAY)]
+    yield [epoch_input(1), hello("control", wire.ROLE_CONTROL), hello("gateway-1", wire.ROLE_GATEWAY)]
     rows = (("create_engine", "e"), ("create_book", "b", "e", "X"), ("create_endpoint", "p", "e", "ouch42"))
     for number, (verb, *arguments) in enumerate(rows, 1):
         yield [commands_of("control", number, [(wire.VERB, number, verb, verbs.check(verb, arguments))])]

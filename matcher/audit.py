@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry import wire
+from openoutcry.matcher.inputs import decode_inputs, replay
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.records import Turn
 from openoutcry.matcher.scan import Scan
-from openoutcry.matcher.sequencer import decode_inputs, replay
 
 
 class StreamHashes:

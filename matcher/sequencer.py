@@ -20,16 +20,15 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import msgpack
 import zmq
 
 from openoutcry import wire
 from openoutcry.bus import EVENT_WINDOW, readable, receive_parts, send_parts
-from openoutcry.errors import JournalError, VerbError, WireError
-from openoutcry.matcher.journal import Journal, Turn
+from openoutcry.errors import VerbError, WireError
+from openoutcry.matcher.inputs import TIMER, apply_input, collect_frames, encode_inputs, epoch_input
+from openoutcry.matcher.journal import Journal
 from openoutcry.matcher.machine import PUBLIC, Machine
 from openoutcry.matcher.streams import StreamLogs
 from openoutcry.process import StopSignal
@@ -46,12 +45,6 @@ IDLE_MS: Final = 100  # longest poll: how late a finished snapshot is noticed
 BLOCKED_MS: Final = 5  # poll while a peer's pipe is full
 PUBLIC_PACE_NS: Final = 2_000_000  # least time between two messages to a publisher: at more turns than 500 a second
 # it gets several turns in one message, which spares every process a wake-up a turn, for 2 ms of the feed's latency
-
-# Inputs that no peer sent, journaled under the empty name
-TIMER: Final = b"T"
-_EPOCH: Final = b"E"
-
-Input = tuple[str, bytes]
 
 
 class Connection:
@@ -83,75 +76,6 @@ class Connection:
         self.welcome = False
 
 
-def encode_inputs(inputs: Sequence[Input]) -> bytes:
-    """A turn's inputs as the journal keeps them."""
-    packed: bytes = msgpack.packb(inputs)
-    return packed
-
-
-def decode_inputs(payload: bytes) -> list[Input]:
-    """The reverse of ``encode_inputs``. Raises JournalError when the payload is of another format."""
-    try:
-        return [(name, data) for name, data in msgpack.unpackb(payload, use_list=False, raw=False)]
-    except Exception as error:
-        raise JournalError(f"a journal record does not hold inputs: {error}") from None
-
-
-def apply_input(machine: Machine, name: str, data: bytes, time_ns: int, message: tuple[Any, ...] | None = None) -> None:
-    """Apply one journaled input; `message` is `data` decoded, when the caller has that already."""
-    if not name:
-        if data == TIMER:
-            machine.timer(time_ns)
-        elif data[:1] == _EPOCH:
-            machine.begin_epoch(int(data[1:]), time_ns)
-        else:
-            raise JournalError(f"unknown input {data[:16]!r} in the journal")
-        return
-    if message is None:
-        message = wire.decode_frame(data)
-    if message[0] == wire.CMD:
-        machine.apply(name, message[2], message[4], time_ns)
-    else:
-        machine.hello(name, message[2], message[3], time_ns)
-
-
-class FrameSink(Protocol):
-    """Where a stream's frames go: its history (StreamLogs), or, in an audit, a hash of it."""
-
-    def append(self, name: str, first_event: int, count: int, frame: bytes) -> None:
-        """Take one frame."""
-
-
-def collect_frames(machine: Machine, logs: FrameSink) -> None:
-    """Number and pack the events that the last inputs made, and put the frames into their streams' history."""
-    for name, stream in machine.streams.items():
-        if stream.events:
-            _pack(machine, logs, name, stream.end + 1, stream.events)
-            stream.end += len(stream.events)
-            stream.events.clear()
-
-
-def _pack(machine: Machine, logs: FrameSink, name: str, first: int, events: Sequence[Any]) -> None:
-    if len(events) <= wire.EVENTS_MAX:
-        data = wire.frame(wire.EV, machine.epoch, first, machine.time_ns, events)
-        if len(data) <= wire.FRAME_MAX:
-            logs.append(name, first, len(events), data)
-            return
-    half = len(events) // 2
-    _pack(machine, logs, name, first, events[:half])
-    _pack(machine, logs, name, first + half, events[half:])
-
-
-def replay(machine: Machine, logs: FrameSink, turns: Iterable[Turn]) -> int:
-    """Apply journaled turns; returns how many commands they held."""
-    before = machine.sequence
-    for turn in turns:
-        for name, data in decode_inputs(turn.payload):
-            apply_input(machine, name, data, turn.time_ns)
-        collect_frames(machine, logs)
-    return machine.sequence - before
-
-
 class Sequencer:
     """The loop. ``turn`` does one; ``serve`` does them until told to stop."""
 
@@ -175,7 +99,7 @@ class Sequencer:
 
     def begin(self) -> None:
         """Journal the epoch record with which this life begins."""
-        self._add(("", b"%s%d" % (_EPOCH, self.machine.epoch + 1), None))
+        self._add((*epoch_input(self.machine.epoch + 1), None))
         self._commit()
 
     # --------------------------------------------------------------------------------------------- loop

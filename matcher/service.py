@@ -17,9 +17,10 @@ import zmq
 
 from openoutcry.bus import Directory, matcher_socket
 from openoutcry.errors import JournalError
+from openoutcry.matcher.inputs import replay
 from openoutcry.matcher.journal import Journal
 from openoutcry.matcher.machine import Machine
-from openoutcry.matcher.sequencer import Sequencer, replay
+from openoutcry.matcher.sequencer import Sequencer
 from openoutcry.matcher.snapshot import SnapshotStore
 from openoutcry.matcher.streams import StreamLogs
 from openoutcry.process import Settings, StopSignal, set_up_logging
