@@ -132,8 +132,6 @@ class Demo:
                  "rate": self.rate, "seed": self.seed}  # fmt: skip
         market.stdin.write(json.dumps(order).encode() + b"\n")
         listening = asyncio.create_task(self._listen(market))
-        if self.duration is not None:
-            asyncio.get_running_loop().call_later(self.duration, self.stop.set)
         try:
             await self._show(feed, endpoint)
         finally:
@@ -147,6 +145,8 @@ class Demo:
         """Take the market's tallies; when they end, so does the demo."""
         assert market.stdout is not None
         async for line in market.stdout:
+            if not self.tally and self.duration is not None:  # trading begins now
+                asyncio.get_running_loop().call_later(self.duration, self.stop.set)
             self.tally = json.loads(line)
         self.stop.set()
 
