@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from openoutcry.clients.ouch import AsyncOuchClient, enter_order, replace_order
 
-TICK_S: Final = 0.005  # between two rounds of orders: small enough to look continuous
+TICK_S: Final = 0.001  # between the orders of one participant and those of the next: they do not all act at once
 TELL_S: Final = 0.1  # between two tallies
 CENT: Final = 100  # in OUCH's units of 1e-4
 WAITING_MAX: Final = 64  # orders of a participant without an answer: beyond, it skips its turn
@@ -267,22 +267,23 @@ class Market:
             await participant.client.connect()
 
     async def trade(self, rate: float, stop: asyncio.Event) -> None:
-        """Send about `rate` orders a second until `stop`. Makers send four times as much as takers."""
+        """Send about `rate` orders a second until `stop`, in turns. Makers send four times as much as takers."""
         loop = asyncio.get_running_loop()
         shares = [4 if isinstance(one, Maker) else 1 for one in self.participants]
         owed = [0.0] * len(self.participants)
-        last = loop.time()
+        acted = [loop.time()] * len(self.participants)
+        index = 0
         while not stop.is_set():
             await asyncio.sleep(TICK_S)
-            self.prices.walk()
             now = loop.time()
-            for index, participant in enumerate(self.participants):
-                owed[index] += min(now - last, 0.1) * rate * shares[index] / sum(shares)
-                count, owed[index] = int(owed[index]), owed[index] % 1
-                if count:
-                    participant.act(count)
-                    await asyncio.sleep(0)  # answers that are there are read, and timed, first
-            last = now
+            owed[index] += min(now - acted[index], 0.1) * rate * shares[index] / sum(shares)
+            acted[index] = now
+            count, owed[index] = int(owed[index]), owed[index] % 1
+            if count:
+                self.participants[index].act(count)
+            index = (index + 1) % len(self.participants)
+            if not index:
+                self.prices.walk()
 
     async def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every order is answered, also by what follows an answer; False when that takes too long."""
