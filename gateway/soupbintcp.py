@@ -20,6 +20,7 @@ A client's: CONNECTED --login--> LOGIN_SENT --A--> LOGGED_IN --logout, Z--> CLOS
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -307,7 +308,7 @@ def _debug(payload: bytes) -> Debug:
 
 
 # ------------------------------------------------------------------------------------------------- sessions
-class _Session:
+class _Session(ABC):
     """What both ends do alike: timers, the table, packets that wait."""
 
     __slots__ = (
@@ -366,8 +367,15 @@ class _Session:
         if waiting and sum(len(payloads) for _, payloads in waiting) > WAITING_MAX:
             raise ProtocolError(f"more than {WAITING_MAX} packets before the login was answered")
 
+    @abstractmethod
     def _packet(self, kind: int, payloads: list[bytes], events: list[Event]) -> None:
-        raise NotImplementedError
+        """Add to `events` what packets of one kind, legal in this state, mean at this end."""
+
+    def unsequenced(self, payloads: Sequence[bytes]) -> bytes:
+        """Messages that are neither counted nor repeated, joined for one write; b"" when the session is closed."""
+        if not self._step("unsequenced", State.LOGGED_IN, State.LOGGED_IN):
+            return b""
+        return self._said(packets(UNSEQUENCED, payloads))
 
     def close(self) -> None:
         """The connection is over, whoever ended it."""
@@ -480,12 +488,6 @@ class ServerSession(_Session):
         self.sequence += count
         self._said_ns = self._now_ns
 
-    def unsequenced(self, payloads: Sequence[bytes]) -> bytes:
-        """Messages that are neither counted nor repeated."""
-        if not self._step("unsequenced", State.LOGGED_IN, State.LOGGED_IN):
-            return b""
-        return self._said(packets(UNSEQUENCED, payloads))
-
     def end_of_session(self) -> bytes:
         """End of Session; close the connection once it is sent."""
         if not self._step("end_of_session", State.LOGGED_IN, State.CLOSED):
@@ -558,12 +560,6 @@ class ClientSession(_Session):
         if not self._step("login", State.CONNECTED, State.LOGIN_SENT):
             return b""
         return self._said(packet(LOGIN_REQUEST, payload))
-
-    def unsequenced(self, payloads: Sequence[bytes]) -> bytes:
-        """Messages for the server, joined for one write; b"" when the session is closed."""
-        if not self._step("unsequenced", State.LOGGED_IN, State.LOGGED_IN):
-            return b""
-        return self._said(packets(UNSEQUENCED, payloads))
 
     def logout(self) -> bytes:
         """Logout Request; the server closes the connection."""

@@ -19,6 +19,7 @@ import signal
 import struct
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
@@ -106,7 +107,7 @@ class Quote:
         self.done = 0
 
 
-class Participant:
+class Participant(ABC):
     """One OUCH session that sends orders when asked to, and keeps count of the answers."""
 
     def __init__(
@@ -140,15 +141,17 @@ class Participant:
         self.tally.orders += len(orders)
         self.client.send_raw(*(data for _, _, data in orders))
 
+    @abstractmethod
     def next_order(self) -> Order:
         """The next order."""
-        raise TypeError("a participant is a Maker or a Taker")
 
     def executed(self, token: bytes, shares: int) -> None:
         """Called for each Executed."""
+        return  # a taker's orders are gone once they are answered
 
     def gone(self, token: bytes, shares: int) -> None:
         """Called for each Canceled: `shares` are no longer open."""
+        return  # a taker's orders are gone once they are answered
 
     def _on_messages(self, first: int, messages: list[bytes]) -> None:
         now = time.perf_counter_ns()
@@ -180,6 +183,7 @@ class Participant:
 
     def forget(self, token: bytes) -> None:
         """Called when the order that was to take the place of `token` has been answered."""
+        return  # a taker's orders are gone once they are answered
 
 
 class Maker(Participant):

@@ -20,7 +20,7 @@ from openoutcry.errors import ClientError
 from openoutcry.feed import Bbo, Stats, Trade, price_text
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
     from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
@@ -212,11 +212,12 @@ def _ladder(view: View, levels: int, width: int) -> Table:
     bids, asks = view.bids[:levels], view.asks[:levels]
     most = max((quantity for _, quantity, _ in (*bids, *asks)), default=1) or 1
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False, header_style="dim")
-    for name, justify, ratio in (
+    columns: tuple[tuple[str, JustifyMethod, int | None], ...] = (
         ("", "right", 1), ("bid size", "right", None), ("price", "center", None), ("ask size", "left", None),
         ("", "left", 1),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify, ratio=ratio, no_wrap=True)  # type: ignore[arg-type]  # a Literal
+    )  # fmt: skip
+    for name, justify, ratio in columns:
+        table.add_column(name, justify=justify, ratio=ratio, no_wrap=True)
     for _ in range(levels - len(asks)):
         table.add_row()
     for number in reversed(range(len(asks))):
@@ -257,8 +258,9 @@ def _trades(view: View, count: int) -> Table:
     from rich.table import Table
 
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False, header_style="dim")
-    for name, justify in (("time", "left"), ("trade", "right"), ("size", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a Literal
+    columns: tuple[tuple[str, JustifyMethod], ...] = (("time", "left"), ("trade", "right"), ("size", "right"))
+    for name, justify in columns:
+        table.add_column(name, justify=justify, no_wrap=True)
     for trade in newest(view.trades, count):
         buy = trade.side == wire.BUY
         style = BUY_STYLE if buy else SELL_STYLE

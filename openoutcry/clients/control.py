@@ -146,7 +146,8 @@ def _method(row: verbs.Verb) -> Callable[..., Any]:
         inspect.Parameter(p.name, kind, default=inspect.Parameter.empty if p.required else p.default)
         for p in row.parameters
     ]
-    method.__signature__ = inspect.Signature([inspect.Parameter("self", kind), *given])  # type: ignore[attr-defined]
+    signature = inspect.Signature([inspect.Parameter("self", kind), *given])
+    vars(method)["__signature__"] = signature  # inspect.signature and help() look here; typeshed does not know it
     return method
 
 

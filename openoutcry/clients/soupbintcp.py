@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -34,7 +35,7 @@ def _reject_text(reason: str) -> str:
     return f"login rejected, reason {reason!r}: {REJECT_TEXTS.get(reason, 'unknown')}"
 
 
-class _Client:
+class _Client(ABC):
     """What both kinds of client are made of: who they are, where they stand, and what the server's events mean."""
 
     heartbeat_ns = soupbintcp.HEARTBEAT_NS  # the protocol's; a subclass for another venue may differ
@@ -81,13 +82,13 @@ class _Client:
             elif isinstance(event, soupbintcp.EndOfSession):
                 self.ended = True
 
+    @abstractmethod
     def _deliver(self, first: int, payloads: list[bytes]) -> None:
-        """Messages of the server; payloads[i] has number first + i, or none when first is 0. For subclasses."""
-        raise NotImplementedError
+        """Messages of the server; payloads[i] has number first + i, or none when first is 0."""
 
+    @abstractmethod
     def send_payloads(self, payloads: Sequence[bytes]) -> None:
-        """Send messages, each in a packet of its own, with one write. For subclasses."""
-        raise NotImplementedError
+        """Send messages, each in a packet of its own, with one write."""
 
     def _over(self) -> ClientError:
         if self._refused is not None:
