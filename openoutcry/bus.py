@@ -215,10 +215,15 @@ class Link:
 
 
 # ------------------------------------------------------------------------------------------------- sockets
-def _limits(socket: zmq.Socket[bytes]) -> None:
+def _socket(context: zmq.Context[Any], kind: int, receive_hwm: int) -> zmq.Socket[bytes]:
+    """A socket with the limits that all of the bus have."""
+    socket: zmq.Socket[bytes] = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, wire.FRAME_MAX)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 2_000)
+    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
+    socket.setsockopt(zmq.RCVHWM, receive_hwm)
+    return socket
 
 
 def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socket[bytes]:
@@ -227,36 +232,27 @@ def peer_socket(context: zmq.Context[Any], address: str, name: str) -> zmq.Socke
     No ZeroMQ heartbeats: libzmq aborts the process when one is due while the receiving queue is full (its issues 3937
     and 4767), and ``Link`` notices silence by itself.
     """
-    socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-    _limits(socket)
+    socket = _socket(context, zmq.DEALER, 4 * HWM_FRAMES)
     socket.setsockopt(zmq.ROUTING_ID, name.encode())
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.PROBE_ROUTER, 1)  # an empty message upon each connection: the matcher asks for HELLO at once
     socket.setsockopt(zmq.RECONNECT_IVL, 10)
-    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
-    socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
     socket.connect(address)
     return socket
 
 
 def matcher_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
     """The matcher's ROUTER. HANDOVER: a restarted peer takes its name over at once."""
-    socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
-    _limits(socket)
+    socket = _socket(context, zmq.ROUTER, 4 * HWM_FRAMES)
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
-    socket.setsockopt(zmq.RCVHWM, 4 * HWM_FRAMES)
     socket.bind(address)
     return socket
 
 
 def service_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
     """A ROUTER that answers REQ or DEALER clients: the control service, the snapshot service."""
-    socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
-    _limits(socket)
-    socket.setsockopt(zmq.SNDHWM, HWM_FRAMES)
-    socket.setsockopt(zmq.RCVHWM, HWM_FRAMES)
+    socket = _socket(context, zmq.ROUTER, HWM_FRAMES)
     socket.bind(address)
     return socket
 
