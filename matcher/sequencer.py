@@ -291,8 +291,13 @@ class Sequencer:
 
     def _waits(self, connection: Connection, now_ns: int) -> bool:
         """Whether a publisher's new events wait for more of them."""
-        if connection.welcome or self.machine.streams[connection.stream].end == connection.sent:
-            return False
+        ahead = connection.sent - connection.acked
+        if (
+            connection.welcome
+            or ahead >= EVENT_WINDOW
+            or self.machine.streams[connection.stream].end == connection.sent
+        ):
+            return False  # there is nothing that may be sent
         if now_ns - connection.sent_ns < PUBLIC_PACE_NS:
             self._paced = True
             return True
