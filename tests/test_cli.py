@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_world import StandIn, World, well, world
 
 import openoutcry
 from openoutcry import cli, ctl, tables, verbs
 from openoutcry.errors import VerbError
+from tests.control_world import StandIn, World, well, world
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +215,12 @@ class TestPasswords:
     def test_asked_for(self, control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         asked = list[str]()
-        monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "s3cret")
+
+        def answer(prompt: str) -> str:
+            asked.append(prompt)
+            return "s3cret"
+
+        monkeypatch.setattr("getpass.getpass", answer)
         assert self.create(control, "endpoint=orders") == 0
         assert matcher.verbs[0][3] == ("alice", "hash of s3cret", "orders", None) and "alice" in asked[0]
 

@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from control_world import wait_until
 
 from openoutcry import cluster, config
 from openoutcry import supervisor_rpc as rpc
@@ -24,6 +24,7 @@ from openoutcry.bus import Directory
 from openoutcry.clients.control import ControlClient
 from openoutcry.errors import ClusterError
 from openoutcry.process import Settings
+from tests.control_world import wait_until
 
 PARTS = ("control", "gateway-1", "gateway-2", "marketdata", "matcher")
 SETTINGS = Settings(durability="none", gateways=2, segment_bytes=1024 * 1024)
@@ -151,6 +152,11 @@ def test_a_killed_process_comes_back_and_the_exchange_is_ready_again(part: str, 
     assert (after["feed"], after["snapshot"]) == (before["feed"], before["snapshot"])
 
 
+def replaced(running: Directory, old: list[int]) -> bool:
+    """Whether every process runs, and none of those that were killed."""
+    return not {row["pid"] for row in rpc.processes(running) or ()} & {0, *old}
+
+
 def test_a_storm_of_kills_does_not_make_the_supervisor_give_up(running: Directory) -> None:
     before = ready(running)
     for _ in range(10):
@@ -158,7 +164,7 @@ def test_a_storm_of_kills_does_not_make_the_supervisor_give_up(running: Director
         for pid in filter(None, victims):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda old=victims: not {row["pid"] for row in rpc.processes(running) or ()} & {0, *old}, 10)
+        wait_until(partial(replaced, running, victims), 10)
     after = ready(running)
     assert after["endpoints"] == before["endpoints"]
 

@@ -19,12 +19,12 @@ from typing import Any
 import msgpack
 import pytest
 import zmq
-from control_world import StandIn, World, example_arguments, wait_until, well, world
 
 from openoutcry import bus, verbs, wire
 from openoutcry.clients.control import ControlClient
 from openoutcry.control import desk, messages, plans
 from openoutcry.errors import ClusterError, VerbError
+from tests.control_world import StandIn, World, example_arguments, wait_until, well, world
 
 
 @pytest.fixture

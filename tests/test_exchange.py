@@ -13,12 +13,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE_S, running, wait_gone
 
 import openoutcry
 from openoutcry import ClusterError, Endpoint, Exchange, VerbError, verbs
 from openoutcry.bus import Directory
 from openoutcry.verbs import price_text
+from tests.processes import PATIENCE_S, running, wait_gone
 
 PARTS = ["matcher", "control", "marketdata", "gateway-1"]
 

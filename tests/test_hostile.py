@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import msgpack
 import pytest
@@ -86,9 +87,8 @@ def frames(random: Random) -> list[bytes]:
         wire.frame(wire.QUERY, 1, "matcher", "me", "depth", "{}"), wire.frame(wire.REPLY, 1, "control", "me", 1, "{"),
         wire.frame(wire.HELLO, "someone", 1, 1, 0), wire.frame(wire.HELLO, "public", 1, 1, 0),
     ]  # fmt: skip
-    odd = [
-        msgpack.packb(value) for value in (None, {}, [], [1], [3, 1], [3, 1, 1, 1, 0, [[]]], {"a": 1}, 1.5, [[]] * 99)
-    ]
+    values: tuple[Any, ...] = (None, {}, [], [1], [3, 1], [3, 1, 1, 1, 0, [[]]], {"a": 1}, 1.5, [[]] * 99)
+    odd = [msgpack.packb(value) for value in values]
     bombs = [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\x91" * 5_000, b"\x80" * 200_000]
     return [*garbage(random), *good, *odd, *bombs, b"\0" * (wire.FRAME_MAX + 1)]
 

@@ -16,13 +16,11 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import pytest
+from nasdaq_protocols import soup
+from nasdaq_protocols.common.message import Generator, Parser
 
-soup = pytest.importorskip("nasdaq_protocols.soup")
-
-from nasdaq_protocols.common.message import Generator, Parser  # noqa: E402
-
-from openoutcry import Exchange  # noqa: E402
-from openoutcry.handles import Endpoint  # noqa: E402
+from openoutcry import Exchange
+from openoutcry.handles import Endpoint
 
 # name, letter, direction (of the exchange), fields: u4 and u8 are big-endian, <n> is text of that length
 ORDER = "side:1 shares:u4 stock:8 price:u4 time_in_force:u4 firm:4 display:1"

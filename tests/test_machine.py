@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from machine_world import CENT, START_NS, World, enter, market, replace
 
 from openoutcry import wire as w
 from openoutcry.matcher import entry
+from tests.machine_world import CENT, START_NS, World, enter, market, replace
 
 SECOND_NS = 10**9
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from machine_world import CENT, World, market
-from oracle import Oracle, Rules
 
 from openoutcry import wire as w
 from openoutcry.matcher import book
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.orders import DONE, LEVEL, NUMBER, OPEN, PRICE, SIDE
+from tests.machine_world import CENT, World, market
+from tests.oracle import Oracle, Rules
 
 SECOND_NS = 10**9
 SEEDS = 40

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from machine_world import World, enter, market
 
 from openoutcry import wire as w
 from openoutcry.matcher import machine as machines
+from tests.machine_world import World, enter, market
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from machine_world import World, enter, market, replace
 
 from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import JournalError, WireError
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.state import VERSION
+from tests.machine_world import World, enter, market, replace
 
 SCRIPT = """
-from machine_world import enter, market, replace
+from tests.machine_world import enter, market, replace
 from openoutcry import wire as w
 world = market(("X", "Y"), gateways=2)
 for n in range(400):
@@ -153,8 +153,8 @@ def test_the_state_and_the_events_do_not_depend_on_the_hash_seed() -> None:
     def run(seed: str) -> list[str]:
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT], env=environment, cwd=Path(__file__).parent, capture_output=True, text=True,
-            check=True,
+            [sys.executable, "-c", SCRIPT], env=environment, cwd=Path(__file__).parent.parent, capture_output=True,
+            text=True, check=True,
         )  # fmt: skip
         return done.stdout.split()
 

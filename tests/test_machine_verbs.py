@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from machine_world import CENT, World, enter, market, outcome, replace
 
 from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import VerbError
 from openoutcry.matcher import configuration, sessions
+from tests.machine_world import CENT, World, enter, market, outcome, replace
 
 
 @pytest.fixture

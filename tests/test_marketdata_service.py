@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def wait_same(client: MarketDataClient, flow: Flow) -> None:
     """Until the client's orders are the flow's."""
     expected = {order: (side, flow.left[order], price) for _, order, side, price in flow.live}
     client.wait_for(lambda: client.book("AAPL").orders == expected and client.is_live("AAPL"))
+
+
+def _lives(client: MarketDataClient, life: int) -> bool:
+    return client._replicas["AAPL"].life == life and client.is_live("AAPL")
+
+
+def _has_orders(client: MarketDataClient, number: int) -> bool:
+    return bool(client._replicas["AAPL"].seqs["order"] == number)
 
 
 # ------------------------------------------------------------------------------------------------- following
@@ -167,7 +176,7 @@ def test_kill_9_keeps_ports_and_numbers_and_clients_recover(place: Venue) -> Non
             wait_same(client, flow)
             place.kill()
             place.start()
-            client.wait_for(lambda life=life: client._replicas["AAPL"].life == life and client.is_live("AAPL"))
+            client.wait_for(partial(_lives, client, life))
             again = place.directory.announced("marketdata")
             assert (again["feed"], again["snapshot"], again["life"]) == (facts["feed"], facts["snapshot"], life)
             numbers += take(raw, life)
@@ -290,7 +299,7 @@ def test_a_sleeping_subscriber_loses_messages_and_nobody_else_does(place: Venue)
             client.wait_live("AAPL")
         for number in range(1, 301):
             trade_on(place, flow, 5, size=60)
-            reader.wait_for(lambda end=5 * number: reader._replicas["AAPL"].seqs["order"] == end)
+            reader.wait_for(partial(_has_orders, reader, 5 * number))
         assert reader._replicas["AAPL"].counters["gaps"] == 0
         wait_same(sleeper, flow)  # awake again: it notices, and asks for a snapshot
         assert sleeper._replicas["AAPL"].counters["gaps"] >= 1
@@ -330,9 +339,9 @@ def test_hostile_bytes_do_not_stop_the_service(place: Venue) -> None:
     for address in (facts["feed"], facts["snapshot"]):
         host, _, port = address.removeprefix("tcp://").partition(":")
         for data in junk:
-            with socket.create_connection((host, int(port))) as one:
+            with socket.create_connection((host, int(port))) as tcp:
                 try:
-                    one.sendall(data)
+                    tcp.sendall(data)
                 except OSError:
                     pass  # hung up on
     with zmq.Context() as context, context.socket(zmq.DEALER) as dealer, context.socket(zmq.XSUB) as xsub:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry import feed, wire
+from openoutcry.errors import WireError
 from openoutcry.marketdata.publisher import Publisher
 from openoutcry.marketdata.snapshots import SnapshotService
 from tests.marketdata_world import T0, Flow, book_set
@@ -155,7 +156,7 @@ def test_replies_decode_or_raise_wire_errors(data: bytes) -> None:
         for bytes_ in (data, b"\x94\x01\x07\xa0" + data):
             try:
                 decode(bytes_)
-            except feed.WireError:
+            except WireError:
                 pass
 
 
@@ -169,5 +170,5 @@ def test_bodies_decode_or_raise_wire_errors(body: list[Any]) -> None:
     for decode in (feed.decode_snapshot, feed.decode_page, feed.decode_symbols, feed.decode_trades):
         try:
             decode(tuple(body))
-        except feed.WireError:
+        except WireError:
             pass

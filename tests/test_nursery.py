@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE_S, running, wait_gone
 
 from openoutcry import bus, parts
 from openoutcry.errors import ClusterError
+from tests.processes import PATIENCE_S, running, wait_gone
 
 TOY = """
 import os, select, signal, sys

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from ouch_loopback import SESSION, OuchLoopback
 
 from openoutcry import wire
 from openoutcry.clients.ouch import AsyncOuchClient, Message, MessageTimeout, OuchClient, enter_order
 from openoutcry.errors import ClientError, LoginRejected, ProtocolError
 from openoutcry.gateway import ouch42
+from tests.ouch_loopback import SESSION, OuchLoopback
 
 HOST = "127.0.0.1"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ouch_loopback import OuchLoopback
 
 from openoutcry import Exchange
 from openoutcry import play as playing
 from openoutcry.gateway.ouch42 import INBOUND, decode
 from openoutcry.play import ScenarioError, load_scenario, play, run
+from tests.ouch_loopback import OuchLoopback
 
 HOST = "127.0.0.1"
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("scenario_*.json"))

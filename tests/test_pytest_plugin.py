@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE_S, wait_gone
+
+from tests.processes import PATIENCE_S, wait_gone
 
 RECORD = """
 import json, os, pathlib

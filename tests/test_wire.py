@@ -63,7 +63,7 @@ def test_a_field_of_another_type_or_out_of_range_is_refused(
     fields = table[message[0]][1]
     index = data.draw(st.integers(0, len(fields) - 1))
     field = fields[index]
-    wrong = [None, 1.5, True, {}] + ([field.low - 1, field.high + 1, "1"] if field.type is int else [3])
+    wrong: list[Any] = [None, 1.5, True, {}] + ([field.low - 1, field.high + 1, "1"] if field.type is int else [3])
     bad = list(message)
     bad[index + 1] = data.draw(st.sampled_from(wrong))
     with pytest.raises(WireError, match=field.name):
@@ -90,7 +90,8 @@ def _legal(kind: int, index: int, value: Any) -> bool:
     if index == 0:
         return False
     field = wire.COMMANDS[kind][1][index - 1]
-    if type(value) is not field.type:
+    found: type = type(value)
+    if found is not field.type:
         return False
     if field.name in ("side", "time_in_force"):
         return False
