@@ -130,7 +130,7 @@ async def connect(ouch: ModuleType, endpoint: Endpoint, user: str, sequence: int
     raw: list[bytes] = []
 
     def make(soup_session: Any) -> Any:
-        class Recorder(ouch.ClientSession):  # type: ignore[name-defined,misc]
+        class Recorder(ouch.ClientSession):  # type: ignore[name-defined,misc]  # generated above, at run time
             def decode(self, bytes_: bytes) -> Any:
                 raw.append(bytes_)
                 return super().decode(bytes_)

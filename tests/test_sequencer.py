@@ -65,7 +65,7 @@ class Life:
     def __init__(self, directory: Directory, wires: Wires, **settings: Any) -> None:
         self.storage = Storage(directory, Settings(**{"durability": "none", "segment_bytes": 65_536, **settings}))
         self.machine = self.storage.recover()
-        self.sequencer = Sequencer(self.machine, self.storage.journal, self.storage.logs, wires)  # type: ignore[arg-type]
+        self.sequencer = Sequencer(self.machine, self.storage.journal, self.storage.logs, wires)  # type: ignore[arg-type]  # Wires, not ZeroMQ
         self.sequencer.begin()
 
     def turn(self) -> None:
