@@ -110,9 +110,8 @@ class Link:
             room = WINDOW - outstanding
             sent = 0
             while sent < len(queue) and sent < room:
-                chunk = queue[sent : sent + min(wire.COMMANDS_MAX, room - sent)]
                 first = self._next
-                data = wire.frame(wire.CMD, self.generation, first, self.last_event, chunk)
+                chunk, data = self._frame(queue[sent : sent + min(wire.COMMANDS_MAX, room - sent)])
                 self._next = first + len(chunk)
                 self._unacked.append((first, self._next - 1, data))
                 out.append(data)
@@ -126,6 +125,14 @@ class Link:
         if out:
             self._spoke_ns = now_ns
         return out
+
+    def _frame(self, chunk: list[Any]) -> tuple[list[Any], bytes]:
+        """The next frame, and the commands in it: as many of `chunk` as fit, since mass quotes are long."""
+        while True:
+            data = wire.frame(wire.CMD, self.generation, self._next, self.last_event, chunk)
+            if len(data) <= wire.FRAME_MAX or len(chunk) == 1:
+                return chunk, data
+            chunk = chunk[: len(chunk) // 2]
 
     def _hello(self, now_ns: int) -> bytes:
         self._hello_ns = self._spoke_ns = now_ns

@@ -125,6 +125,22 @@ def test_no_more_than_the_window_is_on_the_way() -> None:
     assert link.backlog == 100
 
 
+def test_long_commands_are_spread_over_frames_that_the_matcher_takes() -> None:
+    link = bus.Link("gateway-1", wire.ROLE_GATEWAY, 1)
+    model = ModelMatcher()
+    quotes = tuple((f"SYMBOL{number:010d}", 10**15, 10**17, 10**15, 10**17) for number in range(wire.QUOTES_MAX))
+    commands = [(wire.QUOTE, 1, b"%d" % number, 0, b"", quotes) for number in range(wire.COMMANDS_MAX)]
+    for answer in model.receive(link.frames(MS)[0]):
+        link.receive(answer, MS)
+    link.submit(*commands)
+    frames = link.frames(2 * MS)
+    assert len(frames) > 1
+    assert max(map(len, frames)) <= wire.FRAME_MAX
+    for frame in frames:
+        model.receive(frame)
+    assert model.commands == commands
+
+
 def test_silence_with_work_outstanding_makes_it_say_hello_and_send_again() -> None:
     link = welcomed()
     link.submit(command(1))
