@@ -96,7 +96,7 @@ def _create_endpoint(arguments: tuple[Any, ...]) -> Plan:
 
 
 def _look(verb: str, arguments: tuple[Any, ...]) -> Plan:
-    """list, depth, state_hash: one question to the matcher."""
+    """The others that only look: one question to the matcher."""
     if verb == "list" and arguments[0] == "verbs":
         return text(verb_table())
     named = {p.name: value for p, value in zip(verbs.VERBS[verb].parameters, arguments, strict=True)}
@@ -109,7 +109,7 @@ def verb_table() -> Rows:
     return [
         {
             "verb": row.name,
-            "arguments": " ".join(p.name if p.required else f"[{p.name}]" for p in row.parameters),
+            "arguments": verbs.signature(row),
             "journaled": row.journaled,
             "meaning": row.meaning,
         }
@@ -151,14 +151,14 @@ _MATCHER_QUESTIONS: Final = (
     Question(MATCHER, "peers", {}),
     Question(MATCHER, "list", {"kind": "endpoints"}),
     Question(MATCHER, "list", {"kind": "users"}),
-    Question(MATCHER, "list", {"kind": "books"}),
+    Question(MATCHER, "statistics", {}),
 )
 
 
 def _status() -> Generator[Step, Any, dict[str, Any]]:
     """Whether everything is connected and moving. Never fails: silence is what it is there to report."""
-    first, *lists = yield Ask(_MATCHER_QUESTIONS, PATIENCE_NS)
-    peers, endpoints, users, books = (_list(answer) for answer in lists)
+    first, *lists, counters = yield Ask(_MATCHER_QUESTIONS, PATIENCE_NS)
+    peers, endpoints, users = (_list(answer) for answer in lists)
     others = [p for p in peers if p.get("role") != "control"] if first is not None else []
     asked = [Question(MATCHER, "ping", {})]
     asked += [Question(p["name"], what, {}) for p in others for what in ("ping", "statistics")]
@@ -172,13 +172,19 @@ def _status() -> Generator[Step, Any, dict[str, Any]]:
     missing = _missing(processes, shown, _moved(_fact(first), _fact(second)), all(lists))
     return {
         "ready": not missing, "waiting_for": missing, "processes": processes, "endpoints": shown,
-        "books": len(books), "sequence": _fact(second).get("sequence"),
+        "books": _books(counters), "sequence": _fact(second).get("sequence"),
     }  # fmt: skip
 
 
 def _fact(answer: Answer | None) -> dict[str, Any]:
     """The object in an answer, {} for silence or a refusal."""
     return answer.body if answer is not None and answer.ok and isinstance(answer.body, dict) else {}
+
+
+def _books(answer: Answer | None) -> int | None:
+    """How many books the matcher's statistics count: a list of all of them can be too long for an answer."""
+    machine = _fact(answer).get("machine")
+    return machine.get("books") if isinstance(machine, dict) else None
 
 
 def _list(answer: Answer | None) -> Rows:

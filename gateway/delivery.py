@@ -4,7 +4,11 @@ Rule 1. First stored, then sent: ``take`` gathers the turn's events, ``commit`` 
         say, and only then are clients written to: once each, however many events the turn had for them.
 Rule 2. What is not a message but a deed (open a port, log a connection on, close one) is done after the record is
         written, in the order of the events.
-Rule 3. An event that cannot be rendered costs its own message, is counted and logged, and no more.
+Rule 3. An event that cannot be rendered costs its own message, is counted and logged, and no more. One for which a
+        protocol has no message is no fault: it is counted, and uses up no number of the client's stream.
+
+The numbers of events (the bus) and of messages (a client's stream) are independent: a record of the store says up to
+which event it goes, whether these events have messages or not.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ class Delivery:
         self._owners: list[Session] = []  # of the chunks
         self._config: list[Event] = []
         self._deeds: list[Event] = []
-        self.counters = {"turns": 0, "events": 0, "orphans": 0, "not_rendered": 0}
+        self.counters = {"turns": 0, "events": 0, "orphans": 0, "not_rendered": 0, "without_message": 0}
 
     def take(self, first: int, time_ns: int, events: tuple[Event, ...]) -> None:
         """Gather events `first`, `first` + 1, ... all of the turn at `time_ns`."""
@@ -54,8 +58,7 @@ class Delivery:
         self._stamps.clear()
         for event in events:
             if event[0] > wire.SYSTEM:
-                sinks.clear()  # it may begin another stream
-                self._other(event)
+                self._beyond(event, time_ns, sinks)
                 continue
             sink = sinks.get(event[1])
             if sink is None:
@@ -70,6 +73,26 @@ class Delivery:
             if event[0] == wire.SYSTEM and event[2] == wire.END_OF_DAY:
                 sinks.clear()
                 self._end_of_day(self._state.sessions[event[1]], event)
+
+    def _beyond(self, event: Event, time_ns: int, sinks: dict[int, Sink]) -> None:
+        """An event that is not for a client, or one that its protocol may have no message for."""
+        if event[0] <= wire.RESULT:
+            sinks.clear()  # it may begin another stream
+            self._other(event)
+            return
+        sink = sinks.get(event[1]) or self._sink(event[1], time_ns)
+        if sink is None:
+            return
+        sinks[event[1]] = sink
+        try:
+            packet = sink[1](event, sink[2])
+        except ProtocolError as error:
+            self._not_rendered(event[1], error)
+            return
+        if packet:
+            sink[0](packet)
+        else:
+            self.counters["without_message"] += 1
 
     def _sink(self, number: int, time_ns: int) -> Sink | None:
         """Where the events of a session go, and how; None when nobody waits for them."""

@@ -8,6 +8,12 @@ Rule 2. ``commands`` and ``render_packet`` are the server's hot path. They never
         ignored in silence), and what cannot be answered is counted.
 Rule 3. What the bus does not need to know of an order travels with it as client_data and replace_data, and comes
         back with its events, so that Accepted and Replaced are rebuilt here without any state.
+Rule 4. Every private event of a session either has its message or, when OUCH 4.2 has no words for it, none: then
+        ``render_packet`` returns b"", and no number of the stream is used up.
+
+A plain order is an ENTER or REPLACE. One whose display asks for more is a SUBMIT or AMEND with terms (``DISPLAYS``); an
+order for a cross has a time in force of the bus that says which (``CROSSES``). docs/scenarios.md has both tables, and
+what is refused.
 
 The order in which an order's fields are judged is that of the message: side, shares, stock, price, time in force,
 display, capacity, intermarket sweep, minimum quantity, cross type, customer type. The first invalid one is the reason.
@@ -39,16 +45,36 @@ CACHE_MAX: Final = 4_096  # distinct stocks, and distinct sets of terms, remembe
 TIF_IOC: Final = 0
 TIF_MARKET_HOURS: Final = 99_998
 TIF_SYSTEM_HOURS: Final = 99_999
-DISPLAYS: Final = b"AY"  # attributable, anonymous
 CAPACITIES: Final = b"APRO"
 SWEEPS: Final = b"YN"
-CROSS_TYPES: Final = b"N"  # continuous trading only
 CUSTOMER_TYPES: Final = b"RN "
+
+OrderTerms = tuple[tuple[int, Any], ...]
+_SLIDE: Final = (wire.TERM_POST_ONLY, wire.POST_ONLY_SLIDE)
+_MIDPOINT: Final = (wire.TERM_PEG, wire.PEG_MIDPOINT)
+DISPLAYS: Final[dict[int, OrderTerms]] = {
+    ord("A"): (),  # attributable
+    ord("Y"): (),  # anonymous
+    ord("N"): ((wire.TERM_HIDDEN, 1),),
+    ord("P"): (_SLIDE,),
+    ord("L"): (_SLIDE,),
+    ord("M"): (_MIDPOINT,),
+    ord("W"): ((wire.TERM_POST_ONLY, wire.POST_ONLY_REJECT), _MIDPOINT),
+}
+_ORDINARY: Final = {wire.TERM_HIDDEN: 0, wire.TERM_POST_ONLY: 0}
+# A Replace names all of the new display, so that nothing of the old one stays. (A peg goes with its order type.)
+REPLACED_DISPLAYS: Final[dict[int, OrderTerms]] = {
+    letter: tuple(sorted((_ORDINARY | dict(terms)).items())) if terms else () for letter, terms in DISPLAYS.items()
+}
+NON_DISPLAY: Final = ord("N")
+CONTINUOUS: Final = ord("N")  # the cross type of an order for no cross
+CROSSES: Final = {ord("O"): wire.AT_OPEN, ord("C"): wire.AT_CLOSE, ord("H"): wire.GOOD_FOR_AUCTION}
+SPECIAL: Final = -1  # in Terms.reason: nothing is wrong, but the order needs SUBMIT
 
 SIDES: Final = {ord("B"): wire.BUY, ord("S"): wire.SELL, ord("T"): wire.SELL_SHORT, ord("E"): wire.SELL_SHORT_EXEMPT}
 SIDE_LETTERS: Final = {side: bytes((letter,)) for letter, side in SIDES.items()}
 
-# A disconnect cancels on the exchange's own account, so that 'U' always answers something that the client sent.
+# 'U' always answers what the order's owner asked for; a disconnect cancels on the exchange's own account.
 CANCEL_LETTERS: Final = {
     wire.CANCEL_USER: b"U",
     wire.CANCEL_IOC: b"I",
@@ -57,7 +83,17 @@ CANCEL_LETTERS: Final = {
     wire.CANCEL_CLOSED: b"E",
     wire.CANCEL_DISCONNECT: b"S",
     wire.CANCEL_INVALID_REPLACE: b"U",
+    wire.CANCEL_SELF_MATCH: b"Q",
+    wire.CANCEL_POST_ONLY: b"G",
+    wire.CANCEL_CROSS: b"C",
+    wire.CANCEL_PAIR: b"Z",
+    wire.CANCEL_MASS: b"U",
+    wire.CANCEL_KILL: b"Z",
+    wire.CANCEL_REDUCE_ONLY: b"D",
+    wire.CANCEL_COLLAR: b"K",
+    wire.CANCEL_HALTED: b"H",
 }
+# Capital letters are the same in every edition; the small ones are those of October 2025, where risk checks have them.
 REJECT_LETTERS: Final = {
     wire.REJECT_HALTED: b"H",
     wire.REJECT_CLOSED: b"C",
@@ -71,8 +107,37 @@ REJECT_LETTERS: Final = {
     wire.REJECT_TIME_IN_FORCE: b"O",
     wire.REJECT_FIELD: b"O",
     wire.REJECT_LIMIT: b"O",
+    wire.REJECT_ORDER_TYPE: b"O",
+    wire.REJECT_PHASE: b"R",  # an order for continuous trading during an auction, or for a cross that is over
+    wire.REJECT_POST_ONLY: b"W",
+    wire.REJECT_COLLAR: b"e",  # fat finger
+    wire.REJECT_MAX_QUANTITY: b"m",
+    wire.REJECT_MAX_NOTIONAL: b"n",
+    wire.REJECT_MAX_OPEN_ORDERS: b"v",  # aggregate exposure
+    wire.REJECT_MAX_POSITION: b"v",
+    wire.REJECT_REDUCE_ONLY: b"O",
+    wire.REJECT_THROTTLE: b"x",  # message rate of the port
+    wire.REJECT_DUPLICATE: b"y",
+    wire.REJECT_RESTRICTED: b"a",
+    wire.REJECT_KILLED: b"L",  # not authorised
+    wire.REJECT_NO_REFERENCE: b"o",
+    wire.REJECT_TOO_LATE: b"R",
+    wire.REJECT_QUOTE: b"O",
 }
-LIQUIDITY_LETTERS: Final = {wire.ADDED_LIQUIDITY: b"A", wire.REMOVED_LIQUIDITY: b"R"}
+BREAK_LETTERS: Final = {
+    wire.BREAK_ERRONEOUS: b"E",
+    wire.BREAK_CONSENT: b"C",
+    wire.BREAK_SUPERVISORY: b"S",
+    wire.BREAK_EXTERNAL: b"X",
+}
+LIQUIDITY_LETTERS: Final = {
+    wire.ADDED_LIQUIDITY: b"A",
+    wire.REMOVED_LIQUIDITY: b"R",
+    wire.CROSS_LIQUIDITY + wire.CROSS_OPENING: b"O",
+    wire.CROSS_LIQUIDITY + wire.CROSS_CLOSING: b"C",
+    wire.CROSS_LIQUIDITY + wire.CROSS_HALT: b"H",
+    wire.ADDED_HIDDEN: b"J",
+}
 
 
 # ------------------------------------------------------------------------------------------------- tables
@@ -238,12 +303,16 @@ def _encoded_text(where: str, size: int, value: Any) -> bytes:
 
 # ------------------------------------------------------------------------------------------------- orders in
 class Terms(NamedTuple):
-    """What the last 17 bytes of an Enter, or bytes 37 to 47 of a Replace, say. reason: 0, or the REJECT reason."""
+    """What the last 17 bytes of an Enter, or bytes 37 to 47 of a Replace, say.
+
+    reason: 0, a REJECT reason, or SPECIAL. terms: of the bus, for an order that is not plain.
+    """
 
     time_in_force: int
     expire: int
     minimum_quantity: int
     reason: int
+    terms: OrderTerms
 
 
 _ENTER = Struct(">x14sBI8sI17s").unpack
@@ -290,42 +359,57 @@ def _time_in_force(seconds: int) -> tuple[int, int]:
     return -1, 0
 
 
+def _terms_of(displays: Mapping[int, OrderTerms], display: int, tif: int) -> OrderTerms | None:
+    """The terms that a display stands for, None when there is no such order. What never rests need not be hidden."""
+    return () if display == NON_DISPLAY and tif == wire.IOC else displays.get(display)
+
+
 def _enter_terms(tail: bytes) -> Terms:
     seconds, display, capacity, sweep, minimum, cross, customer = _ENTER_TERMS(tail)
     tif, expire = _time_in_force(seconds)
+    terms = _terms_of(DISPLAYS, display, tif)
+    for_cross = CROSSES.get(cross)
     reason = 0
-    if tif < 0:
+    if tif < 0 or (expire and for_cross is not None):  # an order for a cross lives until that cross
         tif, reason = wire.DAY, wire.REJECT_TIME_IN_FORCE
-    elif display not in DISPLAYS:
+    elif terms is None:
         reason = wire.REJECT_DISPLAY
     elif capacity not in CAPACITIES or sweep not in SWEEPS:
         reason = wire.REJECT_FIELD
-    elif minimum > SHARES_MAX:
+    elif minimum > SHARES_MAX or (minimum and for_cross is not None):
         reason = wire.REJECT_MIN_QUANTITY
-    elif cross not in CROSS_TYPES:
+    elif (cross != CONTINUOUS and for_cross is None) or (for_cross is not None and terms):
         reason = wire.REJECT_CROSS
     elif customer not in CUSTOMER_TYPES:
         reason = wire.REJECT_FIELD
-    terms = Terms(tif, expire, minimum, reason)
-    _remember(_enter_cache, tail, terms)
-    return terms
+    elif terms:
+        reason = SPECIAL
+    found = Terms(tif if for_cross is None else for_cross, expire, minimum, reason, terms or ())
+    _remember(_enter_cache, tail, found)
+    return found
 
 
 def _replace_terms(tail: bytes) -> Terms:
     seconds, display, sweep, minimum = _REPLACE_TERMS(tail)
     tif, expire = _time_in_force(seconds)
+    terms = _terms_of(REPLACED_DISPLAYS, display, tif)
     reason = 0
     if tif < 0:
         tif, reason = wire.DAY, wire.REJECT_TIME_IN_FORCE
-    elif display not in DISPLAYS:
+    elif terms is None:
         reason = wire.REJECT_DISPLAY
     elif sweep not in SWEEPS:
         reason = wire.REJECT_FIELD
     elif minimum > SHARES_MAX:
         reason = wire.REJECT_MIN_QUANTITY
-    terms = Terms(tif, expire, minimum, reason)
-    _remember(_replace_cache, tail, terms)
-    return terms
+    found = Terms(tif, expire, minimum, reason, terms or ())
+    _remember(_replace_cache, tail, found)
+    return found
+
+
+def _order_type(kind: int, terms: OrderTerms) -> int:
+    """The order type of an order with terms: a pegged order's price is its cap, as a market order it has none."""
+    return wire.PEGGED if _MIDPOINT in terms else kind
 
 
 def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
@@ -349,7 +433,7 @@ def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
             if not token.isalnum() and not _is_token(token):
                 ignored += 1
                 continue
-            tif, expire, minimum, reason = _enter_cache.get(tail) or _enter_terms(tail)
+            tif, expire, minimum, reason, terms = _enter_cache.get(tail) or _enter_terms(tail)
             symbol = _symbols.get(stock) or _symbol(stock)
             side = SIDES.get(letter)
             if side is None:
@@ -360,10 +444,15 @@ def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
                 append((wire.REFUSE, session, token, wire.REJECT_SYMBOL))
             elif not 0 < price <= PRICE_MAX and price not in MARKET_PRICES:
                 append((wire.REFUSE, session, token, wire.REJECT_PRICE))
-            elif reason:
+            elif reason > 0:
                 append((wire.REFUSE, session, token, reason))
             elif minimum > shares:
                 append((wire.REFUSE, session, token, wire.REJECT_MIN_QUANTITY))
+            elif reason:
+                market = price > PRICE_MAX
+                order_type = _order_type(wire.MARKET if market else wire.LIMIT, terms)
+                append((wire.SUBMIT, session, token, symbol, side, shares, 0 if market else price * PRICE_UNIT,
+                        order_type, tif, expire, minimum, stock + tail, terms))  # fmt: skip
             elif price <= PRICE_MAX:
                 append((wire.ENTER, session, token, symbol, side, shares, price * PRICE_UNIT, wire.LIMIT, tif, expire,
                         minimum, stock + tail))  # fmt: skip
@@ -386,11 +475,11 @@ def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
 
 
 def _replace(session: int, data: bytes, out: list[Any]) -> int:
-    """Append one REPLACE. What is invalid takes the existing order out (OUCH 4.2, replace outcome b)."""
+    """Append one REPLACE or AMEND. What is invalid takes the existing order out (OUCH 4.2, replace outcome b)."""
     existing, token, shares, price, tail = _REPLACE(data)
     if not _is_token(existing) or not _is_token(token):
         return 1
-    tif, expire, minimum, reason = _replace_cache.get(tail) or _replace_terms(tail)
+    tif, expire, minimum, reason, terms = _replace_cache.get(tail) or _replace_terms(tail)
     kind = wire.LIMIT
     if price in MARKET_PRICES:
         kind, price = wire.MARKET, 0
@@ -400,8 +489,12 @@ def _replace(session: int, data: bytes, out: list[Any]) -> int:
         reason = wire.REJECT_QUANTITY
     elif minimum > shares and not reason:
         reason = wire.REJECT_MIN_QUANTITY
-    out.append((wire.REPLACE, session, existing, token, shares, price * PRICE_UNIT, kind, tif, expire, minimum, reason,
-                tail))  # fmt: skip
+    if terms:
+        out.append((wire.AMEND, session, existing, token, shares, price * PRICE_UNIT, _order_type(kind, terms), tif,
+                    expire, minimum, reason, tail, terms))  # fmt: skip
+    else:
+        out.append((wire.REPLACE, session, existing, token, shares, price * PRICE_UNIT, kind, tif, expire, minimum,
+                    reason, tail))  # fmt: skip
     return 0
 
 
@@ -432,6 +525,12 @@ _PACK_CANCELED, _SIZE_CANCELED = _packed("C", "Q14sIc")
 _PACK_EXECUTED, _SIZE_EXECUTED = _packed("E", "Q14sIIcQ")
 _PACK_REJECTED, _SIZE_REJECTED = _packed("J", "Q14sc")
 _PACK_MODIFIED, _SIZE_MODIFIED = _packed("M", "Q14scI")
+_PACK_AIQ, _SIZE_AIQ = _packed("D", "Q14sIcIIc")
+_PACK_BROKEN, _SIZE_BROKEN = _packed("B", "Q14sQc")
+_PACK_CORRECTED, _SIZE_CORRECTED = _packed("K", "Q14sQIc")
+_PACK_PENDING, _SIZE_PENDING = _packed("P", "Q14s")
+_PACK_NOT_CANCELED, _SIZE_NOT_CANCELED = _packed("I", "Q14s")
+_PACK_PRIORITY, _SIZE_PRIORITY = _packed("T", "Q14sIcQ")
 
 Event = tuple[Any, ...]
 _PRICE_CEILING: Final = U32_MAX * PRICE_UNIT
@@ -465,7 +564,7 @@ def _canceled(event: Event, time_ns: int) -> bytes:
 
 
 def _executed(event: Event, time_ns: int) -> bytes:
-    _, _, token, quantity, price, liquidity, match, _ = event
+    _, _, token, quantity, price, liquidity, match, _, _ = event
     return _PACK_EXECUTED(
         _SIZE_EXECUTED, b"SE", time_ns, token, quantity, _price(price), LIQUIDITY_LETTERS[liquidity], match
     )
@@ -484,6 +583,45 @@ def _system(event: Event, time_ns: int) -> bytes:
     return _PACK_SYSTEM(_SIZE_SYSTEM, b"SS", time_ns, event[2].encode("ascii"))
 
 
+def _self_match(event: Event, time_ns: int) -> bytes:
+    _, _, token, quantity, prevented, price, liquidity, _ = event
+    return _PACK_AIQ(
+        _SIZE_AIQ, b"SD", time_ns, token, quantity, b"Q", prevented, _price(price), LIQUIDITY_LETTERS[liquidity]
+    )
+
+
+def _restated(event: Event, time_ns: int) -> bytes:
+    """Order Priority Update. The bus does not say which display the order was entered with, so this one has the
+    plainest that is true: a midpoint peg, post-only, anonymous, or non-displayed."""
+    _, _, token, order, price, shown, _, reason = event
+    display = _RESTATED_DISPLAYS.get(reason) or (b"Y" if shown else b"N")
+    return _PACK_PRIORITY(_SIZE_PRIORITY, b"ST", time_ns, token, _price(price) or MARKET_PRICE, display, order)
+
+
+def _broken(event: Event, time_ns: int) -> bytes:
+    return _PACK_BROKEN(_SIZE_BROKEN, b"SB", time_ns, event[2], event[3], BREAK_LETTERS[event[6]])
+
+
+def _corrected(event: Event, time_ns: int) -> bytes:
+    _, _, token, match, _, price, reason = event
+    return _PACK_CORRECTED(_SIZE_CORRECTED, b"SK", time_ns, token, match, _price(price), BREAK_LETTERS[reason])
+
+
+def _cancel_pending(event: Event, time_ns: int) -> bytes:
+    return _PACK_PENDING(_SIZE_PENDING, b"SP", time_ns, event[2])
+
+
+def _cancel_rejected(event: Event, time_ns: int) -> bytes:
+    return _PACK_NOT_CANCELED(_SIZE_NOT_CANCELED, b"SI", time_ns, event[2])
+
+
+def _nothing(event: Event, time_ns: int) -> bytes:
+    """OUCH 4.2 has no message for it."""
+    return b""
+
+
+_RESTATED_DISPLAYS: Final = {wire.RESTATED_PEGGED: b"M", wire.RESTATED_SLID: b"P"}
+
 RENDER: Final[dict[int, Callable[[Event, int], bytes]]] = {
     wire.ACCEPTED: _accepted,
     wire.REPLACED: _replaced,
@@ -492,6 +630,17 @@ RENDER: Final[dict[int, Callable[[Event, int], bytes]]] = {
     wire.REJECTED: _rejected,
     wire.MODIFIED: _modified,
     wire.SYSTEM: _system,
+    wire.SELF_MATCH: _self_match,
+    wire.RESTATED: _restated,
+    wire.BROKEN: _broken,
+    wire.CORRECTED: _corrected,
+    wire.CANCEL_PENDING: _cancel_pending,
+    wire.CANCEL_REJECTED: _cancel_rejected,
+    wire.ORDER_STATUS: _nothing,
+    wire.QUOTE_STATUS: _nothing,
+    wire.MASS_CANCELED: _nothing,
+    wire.FEE: _nothing,
+    wire.TRIGGER_MOVED: _nothing,
 }
 
 
@@ -501,9 +650,9 @@ def time_of_day(time_ns: int) -> int:
 
 
 def render_packet(event: Event, time_ns: int) -> bytes:
-    """The SoupBinTCP Sequenced Data packet for one private event of a session (its kind is in RENDER).
+    """The SoupBinTCP Sequenced Data packet for one private event of a session; b"" when OUCH has no message for it.
 
-    time_ns: ``time_of_day`` of the event. Raises ProtocolError for an event that OUCH has no message for.
+    time_ns: ``time_of_day`` of the event. Raises ProtocolError for what is no event of a session.
     """
     try:
         return RENDER[event[0]](event, time_ns)

@@ -60,7 +60,8 @@ class Dialect(NamedTuple):
 
     commands(session, payloads, out): append the bus commands for a client's messages; returns how many it ignored.
     stamp(time_ns): what `render` gets as its time, worked out once for the events of one turn.
-    render(event, stamp): the packet for one private event, ready to be sent; raises ProtocolError.
+    render(event, stamp): the packet for one private event, ready to be sent; raises ProtocolError. b"" when the
+        protocol has no message for it, which only kinds above wire.RESULT may be.
     skip(data, count): how many bytes the first `count` packets of `data` take.
     """
 

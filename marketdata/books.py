@@ -7,6 +7,9 @@ A level has a *key*: the price for bids, its bitwise complement for asks. So one
 sides a better price has a greater key. An order is ``[open quantity, its level]``, a level is
 ``[key, quantity, orders]``: lists, because they are changed millions of times a second. Orders stand in their dict
 in the order in which they got their place, which within one level is time priority.
+
+What is rare (phases, auctions, corrections, indicative quotes, reference data) hides behind one flag, ``Book.rare``, so
+that the frames that move most books pay for nothing but orders and trades.
 """
 
 from __future__ import annotations
@@ -23,19 +26,23 @@ RETIRED_MAX: Final = 10_000  # topics of deleted books whose numbers are kept, s
 SECOND_NS: Final = 1_000_000_000
 _ADDED, _TRADED, _REDUCED, _REPLACED = wire.ADDED, wire.TRADED, wire.REDUCED, wire.ORDER_REPLACED
 _EMPTY: Final = (0, 0, 0, 0)
+_NO_AUCTION: Final = (0, 0, 0, 0, 0)
 
 Event = tuple[Any, ...]
 
 
 class Book:
-    """One book. What the last frame that touched it did is in `trades`, `events`, `keys` and the three flags."""
+    """One book. What the last frame that touched it did is in `trades`, `events`, `keys` and the flags `changed`,
+    `new_bbo` and `rare`; with `rare` also in `new_status`, `new_properties`, `auctions`, `corrected` and `quoted`."""
 
     __slots__ = (
-        "asks", "bbo", "bbo_seq", "beats", "bids", "changed", "changes", "day", "deleted", "engine", "events", "high",
-        "keys", "last", "levels", "low", "name", "new_bbo", "new_status", "number", "open", "orders", "phase", "ring",
-        "ring_trades", "stats_seq", "status_seq", "symbol", "text", "topic", "topics", "touched", "trade_count",
-        "trade_seq", "trades", "turnover", "volume", "want_bbo", "want_depth", "want_heartbeat", "want_order",
-        "want_stats", "want_status", "want_trade",
+        "asks", "auction", "auction_seq", "auctions", "bbo", "bbo_seq", "beats", "bids", "changed", "changes",
+        "corrected", "correction_seq", "corrections", "day", "deleted", "engine", "events", "first_match", "high",
+        "instrument_seq", "keys", "last", "levels", "low", "name", "new_bbo", "new_properties", "new_status", "number",
+        "open", "orders", "phase", "properties", "quote_seq", "quoted", "quotes", "rare", "ring", "ring_trades",
+        "stats_seq", "status_seq", "symbol", "text", "topic", "topics", "touched", "trade_count", "trade_seq", "trades",
+        "turnover", "volume", "want_auction", "want_bbo", "want_correction", "want_depth", "want_heartbeat",
+        "want_instrument", "want_order", "want_quote", "want_stats", "want_status", "want_trade",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, engine: str, symbol: str, topic: str) -> None:
@@ -54,31 +61,50 @@ class Book:
         self.bbo: tuple[int, int, int, int] = _EMPTY
         # numbers of the topics: `changes` is that of both `depth` and `order`
         self.trade_seq = self.bbo_seq = self.changes = self.status_seq = self.stats_seq = 0
+        self.auction_seq = self.correction_seq = self.quote_seq = self.instrument_seq = 0
         self.day = 1
         self.open = self.high = self.low = self.last = self.volume = self.trade_count = self.turnover = 0
-        self.ring: deque[tuple[int, int, list[Event]]] = deque()  # (trade_seq, time_ns, TRADED events)
+        self.first_match = 0  # of the day
+        self.auction: tuple[int, ...] = _NO_AUCTION  # the newest row of `auction`
+        self.corrections: list[tuple[int, ...]] = []  # the newest ones: feed.Correction
+        self.quotes: dict[int, tuple[int, ...]] = {}  # by maker: feed.Quote
+        self.properties: tuple[tuple[str, Any], ...] = ()
+        # (trade_seq, time_ns, trades); a hidden trade and one of an auction have the form of TRADED as well
+        self.ring: deque[tuple[int, int, list[Event]]] = deque()
         self.ring_trades = 0
         self.deleted = False
         self.beats = 0  # heartbeats in this life of the publisher
         # this frame: `events` and `keys` only when someone wants them
-        self.touched = self.changed = self.new_bbo = self.new_status = False
+        self.touched = self.changed = self.new_bbo = self.rare = self.new_status = self.new_properties = False
+        self.auctions: list[tuple[int, ...]] = []
+        self.corrected: list[Event] = []
+        self.quoted: dict[int, None] = {}
         self.trades: list[Event] = []
         self.events: list[Event] = []
         self.keys: set[int] = set()
         # what anyone subscribes to (openoutcry.marketdata.publisher)
         self.want_trade = self.want_bbo = self.want_depth = self.want_order = False
         self.want_status = self.want_stats = self.want_heartbeat = False
+        self.want_auction = self.want_correction = self.want_quote = self.want_instrument = False
 
     def begin_frame(self) -> None:
         """Forget what the frame before did."""
         self.touched = True
-        self.changed = self.new_bbo = self.new_status = False
+        self.changed = self.new_bbo = False
+        if self.rare:
+            self._forget_rare()
         if self.trades:
             self.trades = []  # not cleared: the ring has the list
         if self.events:
             self.events = []
         if self.keys:
             self.keys = set()
+
+    def _forget_rare(self) -> None:
+        self.rare = self.new_status = self.new_properties = False
+        self.auctions = []
+        self.corrected = []
+        self.quoted = {}
 
     # ---- orders and levels
     def add(self, order: int, key: int, quantity: int) -> None:
@@ -151,7 +177,8 @@ class Book:
         ]
 
     def clear(self) -> None:
-        """Forget every order."""
+        """Forget every order and quote."""
+        self.quotes.clear()
         self.orders.clear()
         self.levels.clear()
         self.bids.clear()
@@ -159,18 +186,27 @@ class Book:
 
     # ---- numbers and statistics
     @property
-    def seqs(self) -> tuple[int, int, int, int, int, int]:
+    def seqs(self) -> tuple[int, ...]:
         """The last number of each of feed.CHANNELS."""
-        return self.trade_seq, self.bbo_seq, self.changes, self.changes, self.status_seq, self.stats_seq
+        return (
+            self.trade_seq, self.bbo_seq, self.changes, self.changes, self.status_seq, self.stats_seq, self.auction_seq,
+            self.correction_seq, self.quote_seq, self.instrument_seq,
+        )  # fmt: skip
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """What goes on when a deleted book's topic is used again: the topics' numbers, and the day's."""
-        return self.trade_seq, self.bbo_seq, self.changes, self.status_seq, self.stats_seq, self.day
+        return (
+            self.trade_seq, self.bbo_seq, self.changes, self.status_seq, self.stats_seq, self.auction_seq,
+            self.correction_seq, self.quote_seq, self.instrument_seq, self.day,
+        )  # fmt: skip
 
     @numbers.setter
     def numbers(self, values: tuple[int, ...]) -> None:
-        self.trade_seq, self.bbo_seq, self.changes, self.status_seq, self.stats_seq, self.day = values
+        (
+            self.trade_seq, self.bbo_seq, self.changes, self.status_seq, self.stats_seq, self.auction_seq,
+            self.correction_seq, self.quote_seq, self.instrument_seq, self.day,
+        ) = values  # fmt: skip
 
     @property
     def phase_text(self) -> str:
@@ -191,6 +227,7 @@ class Book:
         high, low = max(prices), min(prices)
         if not self.trade_count:
             self.open, self.high, self.low = prices[0], high, low
+            self.first_match = trades[0][5]
         self.high = max(high, self.high)
         self.low = min(low, self.low)
         self.last = prices[-1]
@@ -202,6 +239,53 @@ class Book:
         self.ring_trades += len(trades)
         while self.ring_trades > feed.TRADES_KEPT and len(self.ring) > 1:
             self.ring_trades -= len(self.ring.popleft()[2])
+
+    def count_rare(self, time_ns: int) -> bool:
+        """Give what is rare of the frame its numbers; whether the statistics have changed."""
+        if self.new_status:
+            self.status_seq += 1
+        if self.auctions:
+            self.auction_seq += 1
+        if self.quoted:
+            self.quote_seq += 1
+        if self.new_properties:
+            self.instrument_seq += 1
+        if not self.corrected:
+            return False
+        self.correction_seq += 1
+        for row in self.correction_rows():
+            self.corrections.append((*row, time_ns))
+            self._correct(*row)
+        del self.corrections[: -feed.CORRECTIONS_KEPT]
+        return True
+
+    def correction_rows(self) -> list[tuple[int, ...]]:
+        """The frame's corrections as (match, quantity, price, new price), the new price 0 for a broken trade."""
+        return [(*event[2:], 0) if event[0] == wire.TRADE_BROKEN else event[2:] for event in self.corrected]
+
+    def _correct(self, match: int, quantity: int, price: int, new_price: int) -> None:
+        """Take a correction into the statistics, if the trade is of today. Open, high, low and last stay what they
+        were: the market was there. Without any trade left, open, high and low are 0 again."""
+        if not self.trade_count or match < self.first_match:
+            return
+        self.turnover += quantity * (new_price - price)
+        if not new_price:
+            self.volume -= quantity
+            self.trade_count -= 1
+            if not self.trade_count:
+                self.open = self.high = self.low = 0
+
+    def quote_rows(self) -> list[tuple[int, ...]]:
+        """What the makers that quoted in this frame quote now."""
+        return [self.quotes.get(maker, (maker, 0, 0, 0, 0)) for maker in self.quoted]
+
+    def tell_auction(self, *row: int) -> None:
+        """The frame has a row of `auction`. Of several indicative ones in a row, the last counts."""
+        self.rare = True
+        if self.auctions and not row[0] and not self.auctions[-1][0]:
+            self.auctions.pop()
+        self.auctions.append(row)
+        self.auction = row
 
     def start_day(self) -> None:
         """A new trading day: statistics begin again, except for the last price."""
@@ -275,8 +359,8 @@ class Market:
                     _, _, previous, order, quantity, price = event
                     key = book.reduce(previous, 0)
                     book.add(order, price if key >= 0 else ~price, quantity)
-                else:
-                    raise WireError(f"no public event has kind {kind!r}")
+                elif not self._special(book, event):
+                    continue
                 book.changed = True
                 if book.want_order:
                     book.events.append(event)
@@ -302,29 +386,74 @@ class Market:
                 book.bbo = best
                 book.bbo_seq += 1
                 book.new_bbo = True
-        if book.new_status:
-            book.status_seq += 1
+        if book.rare and book.count_rare(self.time_ns):
+            self.dirty[book] = None
+
+    def _special(self, book: Book, event: Event) -> bool:
+        """An event that a plain book never has; whether it changed what is shown of orders."""
+        kind = event[0]
+        if kind == wire.CROSS_TRADED:
+            _, number, buy, sell, quantity, price, match, buy_leaves, sell_leaves = event
+            book.trades.append((kind, number, 0, quantity, price, match, 0, 0))
+            if buy:
+                book.reduce(buy, buy_leaves)
+            if sell:
+                book.reduce(sell, sell_leaves)
+            return bool(buy or sell)
+        if kind == wire.TRADED_HIDDEN:
+            _, number, quantity, price, match, side = event
+            book.trades.append((kind, number, 0, quantity, price, match, side, 0))
+        elif kind == wire.INDICATIVE:
+            _, _, price, quantity, side, imbalance = event
+            book.tell_auction(0, price, quantity, side, imbalance)
+        else:
+            wire.check(event, wire.PUBLIC_EVENTS)
+            self._very_rare(book, event)
+        return False
+
+    def _very_rare(self, book: Book, event: Event) -> None:
+        book.rare = True
+        if event[0] == wire.CROSSED:
+            book.tell_auction(event[2], event[3], event[4], 0, 0)
+        elif event[0] == wire.QUOTED:
+            maker = event[2]
+            book.quoted[maker] = None
+            if event[3] or event[5]:
+                book.quotes[maker] = event[2:]
+            else:
+                book.quotes.pop(maker, None)
+        else:
+            book.corrected.append(event)
 
     def _rare(self, event: Event, touched: list[Book]) -> None:
         wire.check(event, wire.PUBLIC_EVENTS)
         kind, number = event[0], event[1]
-        if kind == wire.BOOK_SET:
-            _, _, name, engine, symbol, _ = event
-            if number in self.books:
-                return  # a property has changed; nothing that is published
-            self._make(number, name, engine, symbol)
+        made = kind == wire.BOOK_SET and number not in self.books
+        if made:
+            self._make(*event[1:5])
         book = self.books[number]
         if not book.touched:
             book.begin_frame()
             touched.append(book)
-        if kind == wire.STATUS:
-            if book.phase == wire.PHASE_ENDED != event[2]:
-                book.start_day()
-                self.dirty[book] = None
-            book.phase, book.text = event[2], event[3]
-        if kind == wire.BOOK_DELETED:
+        book.rare = True
+        if kind == wire.BOOK_SET:
+            book.new_status |= made
+            book.new_properties |= made or book.properties != event[5]
+            book.properties = event[5]
+        elif kind == wire.STATUS:
+            self._status(book, event[2], event[3])
+        else:
             self._delete(book)
+
+    def _status(self, book: Book, phase: int, text: str) -> None:
+        if book.phase == wire.PHASE_ENDED != phase:
+            book.start_day()
+            self.dirty[book] = None
+        collecting = book.phase_text in feed.COLLECTING
+        book.phase, book.text = phase, text
         book.new_status = True
+        if not collecting and book.phase_text in feed.COLLECTING and book.auction != _NO_AUCTION:
+            book.tell_auction(*_NO_AUCTION)  # what is known is of the auction before
 
     def _make(self, number: int, name: str, engine: str, symbol: str) -> None:
         topic = self._topic(name, engine, symbol)
@@ -347,8 +476,9 @@ class Market:
     def _delete(self, book: Book) -> None:
         if book.want_depth:
             book.keys.update(book.levels)
+        book.quoted = dict.fromkeys(book.quotes)
         book.clear()
-        book.deleted = book.changed = book.new_status = True
+        book.deleted = book.changed = book.rare = book.new_status = True
         book.text = ""
         self._count(book)
         self.dirty.pop(book, None)

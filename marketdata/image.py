@@ -14,8 +14,11 @@ import msgpack
 from openoutcry.errors import JournalError
 from openoutcry.marketdata.books import Book, Market
 
-FORMAT: Final = 1
-_FIELDS: Final = ("phase", "text", "numbers", "bbo", "open", "high", "low", "last", "trade_count")
+FORMAT: Final = 2
+_FIELDS: Final = (
+    "phase", "text", "numbers", "bbo", "open", "high", "low", "last", "trade_count", "first_match", "auction",
+    "properties",
+)  # fmt: skip
 
 
 def dump(market: Market) -> bytes:
@@ -34,7 +37,8 @@ def _dump_book(book: Book) -> tuple[Any, ...]:
     orders = [(order, record[0], record[1][0]) for order, record in book.orders.items()]
     sums = (str(book.volume), str(book.turnover))  # these outgrow msgpack's integers
     fields = [getattr(book, name) for name in _FIELDS]
-    return book.number, book.name, book.engine, book.symbol, book.topic, fields, sums, orders, list(book.ring)
+    names = (book.number, book.name, book.engine, book.symbol, book.topic)
+    return names, fields, sums, orders, list(book.ring), book.corrections, list(book.quotes.values())
 
 
 def load(data: bytes) -> Market:
@@ -57,13 +61,15 @@ def load(data: bytes) -> Market:
 
 
 def _load_book(row: tuple[Any, ...]) -> Book:
-    number, name, engine, symbol, topic, fields, (volume, turnover), orders, ring = row
-    book = Book(number, name, engine, symbol, topic)
+    names, fields, (volume, turnover), orders, ring, corrections, quotes = row
+    book = Book(*names)
     for attribute, value in zip(_FIELDS, fields, strict=True):
         setattr(book, attribute, value)
     book.volume, book.turnover = int(volume), int(turnover)
     for order, quantity, key in orders:
         book.add(order, key, quantity)
     book.ring = deque((seq, time_ns, list(trades)) for seq, time_ns, trades in ring)
+    book.corrections = list(corrections)
+    book.quotes = {quote[0]: quote for quote in quotes}
     book.ring_trades = sum(len(trades) for _, _, trades in book.ring)
     return book

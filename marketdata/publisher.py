@@ -4,7 +4,8 @@ Rule 1. One message a topic and frame of events: `depth` has the touched levels 
         made only when it differs at the end of the frame.
 Rule 2. A topic's number moves whether anyone listens or not; only the message is made for those who listen. So what
         nobody subscribes to costs one flag, and a subscriber's view never depends on who else is there.
-Rule 3. Within a frame a book's messages leave in the order trade, order, depth, bbo, status.
+Rule 3. Within a frame a book's messages leave in the order trade, order, depth, bbo, status, auction, correction,
+        quote, instrument.
 """
 
 from __future__ import annotations
@@ -104,9 +105,21 @@ class Publisher:
                     self._add(out, book, feed.DEPTH, book.changes, depth_rows(book))
                 if book.new_bbo and book.want_bbo:
                     self._add(out, book, feed.BBO, book.bbo_seq, *book.bbo)
-            if book.new_status and book.want_status:
-                self._add(out, book, feed.STATUS, book.status_seq, book.phase_text, book.text)
+            if book.rare:
+                self._rare(book, out)
         return out
+
+    def _rare(self, book: Book, out: Messages) -> None:
+        if book.new_status and book.want_status:
+            self._add(out, book, feed.STATUS, book.status_seq, book.phase_text, book.text)
+        if book.auctions and book.want_auction:
+            self._add(out, book, feed.AUCTION, book.auction_seq, book.auctions)
+        if book.corrected and book.want_correction:
+            self._add(out, book, feed.CORRECTION, book.correction_seq, book.correction_rows())
+        if book.quoted and book.want_quote:
+            self._add(out, book, feed.QUOTE, book.quote_seq, book.quote_rows())
+        if book.new_properties and book.want_instrument:
+            self._add(out, book, feed.INSTRUMENT, book.instrument_seq, book.properties)
 
     def idle(self) -> Messages:
         """The stream has been quiet for a second: publish statistics without waiting for the next event."""
@@ -181,7 +194,7 @@ class Publisher:
 def trade_rows(trades: list[Event]) -> list[tuple[int, ...]]:
     """The rows of a trade message: feed.Trade. A short sale is a sale."""
     return [
-        (match, price, quantity, 1 if side == wire.BUY else 2, order)
+        (match, price, quantity, side if side <= wire.SELL else wire.SELL, order)
         for _, _, order, quantity, price, match, side, _ in trades
     ]
 

@@ -33,17 +33,21 @@ class Image(NamedTuple):
     made_ns: int
     levels: list[tuple[int, int, int, int]]
     orders: list[tuple[int, int, int, int]]
+    quotes: list[tuple[int, ...]]
 
     @property
     def pages(self) -> int:
-        """Pages of feed.PAGE_ROWS rows; levels come before orders. An empty book has one."""
-        return max(1, -(-(len(self.levels) + len(self.orders)) // feed.PAGE_ROWS))
+        """Pages of feed.PAGE_ROWS rows: levels, then orders, then quotes. An empty book has one."""
+        return max(1, -(-(len(self.levels) + len(self.orders) + len(self.quotes)) // feed.PAGE_ROWS))
 
-    def page(self, number: int) -> tuple[list[Any], list[Any]]:
-        """The levels and the orders of one page."""
-        start, size = number * feed.PAGE_ROWS, len(self.levels)
-        end = start + feed.PAGE_ROWS
-        return self.levels[start:end], self.orders[max(0, start - size) : max(0, end - size)]
+    def page(self, number: int) -> list[list[Any]]:
+        """The levels, the orders and the quotes of one page."""
+        start = number * feed.PAGE_ROWS
+        found: list[list[Any]] = []
+        for rows in (self.levels, self.orders, self.quotes):
+            found.append(list(rows[max(0, start) : max(0, start + feed.PAGE_ROWS)]))
+            start -= len(rows)
+        return found
 
 
 class SnapshotService:
@@ -60,6 +64,7 @@ class SnapshotService:
             feed.PAGE: (self._page, ((int, int),)),
             feed.SYMBOLS: (self._symbols, ((), (int,))),
             feed.TRADES: (self._trades, ((str, int, int),)),
+            feed.INSTRUMENT_OF: (self._instrument, ((str,),)),
         }
 
     def answer(self, data: bytes, now_ns: int) -> bytes:
@@ -95,11 +100,12 @@ class SnapshotService:
     # ---- answers
     def _snapshot(self, topic: str, orders: int = 1, *, now_ns: int) -> tuple[Any, ...]:
         book = self._book(topic)
-        image = Image(now_ns, book.level_rows(), book.order_rows() if orders else [])
+        image = Image(now_ns, book.level_rows(), book.order_rows() if orders else [], list(book.quotes.values()))
         number = self._keep(image, now_ns) if image.pages > 1 else 0
         return (
             self.market.time_ns, topic, book.name, book.engine, book.symbol, self.publisher.life, book.seqs,
-            book.phase_text, book.text, book.bbo, book.stats(), number, image.pages, *image.page(0),
+            book.phase_text, book.text, book.bbo, book.stats(), book.auction, book.corrections, book.properties, number,
+            image.pages, *image.page(0),
         )  # fmt: skip
 
     def _keep(self, image: Image, now_ns: int) -> int:
@@ -146,6 +152,10 @@ class SnapshotService:
                 break
             out.append((seq, time_ns, trade_rows(trades)))
         return first, out
+
+    def _instrument(self, topic: str, *, now_ns: int) -> tuple[Any, ...]:
+        book = self._book(topic)
+        return topic, book.name, book.engine, book.symbol, book.instrument_seq, book.properties
 
     def expire(self, now_ns: int) -> None:
         """Drop images whose time is over, so that an idle service keeps none."""

@@ -7,14 +7,14 @@ Cancelled orders stay in their level's queue with nothing open until they reach 
 large majority of it and are swept out: so a cancel costs the same wherever in the queue the order is.
 
 Nothing here judges an order (openoutcry.matcher.entry does): quantities, prices and tokens are right when they come.
-Private events go to ``session.emit``, public events to ``Book.public``, as the tuples of openoutcry.wire.
+Private events are appended to ``session.events``, public events to ``Book.events``, as the tuples of openoutcry.wire.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher.orders import (
@@ -28,6 +28,7 @@ from openoutcry.matcher.orders import (
     PRICE,
     SESSION,
     SIDE,
+    TERMS,
     TOKEN,
     Numbers,
     Order,
@@ -54,9 +55,12 @@ from openoutcry.wire import (
 )
 
 if TYPE_CHECKING:
+    from openoutcry.matcher.engine import Engine
+    from openoutcry.matcher.policy import Policy
+    from openoutcry.matcher.rooms import Rooms
     from openoutcry.matcher.sessions import Session
 
-Emit = Callable[[tuple[Any, ...]], None]
+Events = list[tuple[Any, ...]]
 
 NO_BUY: Final = 0  # best buy price of an empty side: below every price
 NO_SELL: Final = PRICE_MAX + 1  # best sell price of an empty side: above every price
@@ -121,12 +125,13 @@ class Book:
     """The orders of one symbol, with the limits that orders are judged by (copies of the engine's and its own)."""
 
     __slots__ = (
-        "asks", "bids", "engine", "halted", "lot_size", "max_open_orders", "max_price", "max_quantity", "name",
-        "number", "numbers", "phase", "properties", "public", "symbol", "tick_size", "timers",
+        "asks", "bids", "engine", "events", "halted", "home", "last_price", "lot_size", "max_open_orders", "max_price",
+        "max_quantity", "name", "number", "numbers", "phase", "plain", "policy", "properties", "rooms", "symbol",
+        "tick_size", "timers",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, name: str, engine: str, symbol: str, numbers: Numbers, timers: Timers, public: Emit
+        self, number: int, name: str, engine: str, symbol: str, numbers: Numbers, timers: Timers, events: Events
     ) -> None:
         self.number = number
         self.name = name
@@ -134,12 +139,19 @@ class Book:
         self.symbol = symbol
         self.numbers = numbers
         self.timers = timers
-        self.public = public
+        self.events = events
         self.bids = Side(True)
         self.asks = Side(False)
         self.properties: dict[str, Any] = {}
         self.phase: int = PHASE_OPEN
         self.halted = False
+        # Whether it trades plain limit orders and nothing else, so that the functions of this module are right about
+        # it; else everything goes through openoutcry.matcher.trading.
+        self.plain = True
+        self.rooms: Rooms | None = None
+        self.policy: Policy | None = None
+        self.home: Engine | None = None  # its engine, once that has adopted it
+        self.last_price = 0  # of the last trade, 0 before the first
         self.tick_size = self.lot_size = self.max_open_orders = 1
         self.max_price = self.max_quantity = 1
 
@@ -150,8 +162,7 @@ class Book:
         """Accept a limit order that may rest: trade what crosses, and let the remainder wait."""
         numbers = self.numbers
         number = numbers.order = numbers.order + 1
-        emit = session.emit
-        emit((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
+        session.events.append((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
         done = 0
         if side == BUY:
             own, shown, other = self.bids, BUY, self.asks
@@ -166,13 +177,12 @@ class Book:
             done = quantity - left
             quantity = left
         level = own.levels.get(price) or own.open_level(price)
-        order = [quantity, price, side, number, session, token, done, tif, deadline, data, self, level]
+        order = [quantity, price, side, number, session, token, done, tif, deadline, data, self, level, None]
         level.queue.append(order)
         session.live[token] = order
         if deadline:
             self.timers.add(order)
-        public = self.public
-        public((ADDED, self.number, number, shown, quantity, price))
+        self.events.append((ADDED, self.number, number, shown, quantity, price))
 
     def enter_immediate(
         self, session: Session, token: bytes, side: int, quantity: int, price: int, needed: int, market: bool,
@@ -181,7 +191,7 @@ class Book:
         """Accept an order that never rests. needed: what must be executable at once, else nothing is executed."""
         numbers = self.numbers
         number = numbers.order = numbers.order + 1
-        session.emit((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
+        session.events.append((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
         self._sweep(session, token, side, quantity, price, needed, market)
 
     def _sweep(
@@ -193,7 +203,7 @@ class Book:
         if not needed or self.available(side, price, needed):
             left = self._take(session, token, side, quantity, price, self.asks if side == BUY else self.bids)
         if left:
-            session.emit((CANCELED, session.number, token, left, CANCEL_IOC, 0))
+            session.events.append((CANCELED, session.number, token, left, CANCEL_IOC, 0))
 
     def available(self, side: int, price: int, quantity: int) -> bool:
         """Whether an order of `side` and limit `price` could execute `quantity` now."""
@@ -209,9 +219,9 @@ class Book:
 
     def _take(self, session: Session, token: bytes, side: int, quantity: int, limit: int, other: Side) -> int:
         """Trade against the levels of `other` up to `limit`, best first; returns what is left of `quantity`."""
-        emit, public = session.emit, self.public
+        events, public = session.events, self.events
         taker, book, numbers = session.number, self.number, self.numbers
-        match = numbers.match
+        match, remember = numbers.match, numbers.trades.extend
         buying = side == BUY
         side = BUY if buying else SELL
         while quantity:
@@ -239,19 +249,23 @@ class Book:
                     continue
                 match += 1
                 owner = maker[SESSION]
-                tell = owner.emit
-                emit((EXECUTED, taker, token, fill, price, REMOVED_LIQUIDITY, match, quantity))
-                tell((EXECUTED, owner.number, maker[TOKEN], fill, price, ADDED_LIQUIDITY, match, leaves))
-                public((TRADED, book, maker[NUMBER], fill, price, match, side, leaves))
+                removed = (EXECUTED, taker, token, fill, price, REMOVED_LIQUIDITY, match, quantity, owner.number)
+                added = (EXECUTED, owner.number, maker[TOKEN], fill, price, ADDED_LIQUIDITY, match, leaves, taker)
+                traded = (TRADED, book, maker[NUMBER], fill, price, match, side, leaves)
+                events.append(removed)
+                owner.events.append(added)
+                public.append(traded)
+                remember((self, fill, price, side, session, token, owner, maker[TOKEN]))
                 if not quantity:
                     break
+            self.last_price = price
             if level.dead == len(queue):
                 other.close_level(level)
         numbers.match = match
         return quantity
 
     # --------------------------------------------------------------------------------------------- changing
-    def _remove(self, order: Order) -> None:
+    def remove(self, order: Order) -> None:
         """Take a live order out of its level; the caller tells its session and the public."""
         order[OPEN] = 0
         level = order[LEVEL]
@@ -265,20 +279,19 @@ class Book:
     def cancel(self, order: Order, reason: int) -> None:
         """Cancel all that is open of a live order."""
         quantity = order[OPEN]
-        self._remove(order)
+        self.remove(order)
         session, token = order[SESSION], order[TOKEN]
         del session.live[token]
-        emit, public = session.emit, self.public
-        emit((CANCELED, session.number, token, quantity, reason, 0))
-        public((REDUCED, self.number, order[NUMBER], quantity, 0))
+        session.events.append((CANCELED, session.number, token, quantity, reason, 0))
+        self.events.append((REDUCED, self.number, order[NUMBER], quantity, 0))
 
     def reduce(self, order: Order, leaves: int, reason: int) -> None:
         """Cancel a part of a live order, which keeps its priority. leaves: from 1 to below what is open."""
         session = order[SESSION]
         quantity = order[OPEN] - leaves
         order[OPEN] = leaves
-        session.emit((CANCELED, session.number, order[TOKEN], quantity, reason, leaves))
-        self.public((REDUCED, self.number, order[NUMBER], quantity, leaves))
+        session.events.append((CANCELED, session.number, order[TOKEN], quantity, reason, leaves))
+        self.events.append((REDUCED, self.number, order[NUMBER], quantity, leaves))
 
     def modify(self, order: Order, side: int, leaves: int) -> None:
         """Change a live order's kind of sell side, its open quantity downwards, or both; it keeps its priority."""
@@ -286,9 +299,9 @@ class Book:
         quantity = order[OPEN] - leaves
         order[SIDE] = side
         order[OPEN] = leaves
-        session.emit((MODIFIED, session.number, order[TOKEN], side, leaves))
+        session.events.append((MODIFIED, session.number, order[TOKEN], side, leaves))
         if quantity:
-            self.public((REDUCED, self.number, order[NUMBER], quantity, leaves))
+            self.events.append((REDUCED, self.number, order[NUMBER], quantity, leaves))
 
     def replace(
         self, order: Order, token: bytes, quantity: int, price: int, tif: int, deadline: int, data: bytes
@@ -300,8 +313,8 @@ class Book:
         """
         gone, done, session, side = order[OPEN], order[DONE], order[SESSION], order[SIDE]
         number = self._replaced(order, token, quantity, price, data)
-        self._remove(order)
-        public = self.public
+        self.remove(order)
+        events = self.events
         if side == BUY:
             own, shown, other = self.bids, BUY, self.asks
             crosses = price >= other.best
@@ -309,30 +322,30 @@ class Book:
             own, shown, other = self.asks, SELL, self.bids
             crosses = price <= other.best
         if crosses:
-            public((REDUCED, self.number, order[NUMBER], gone, 0))
+            events.append((REDUCED, self.number, order[NUMBER], gone, 0))
             left = self._take(session, token, side, quantity, price, other)
             if not left:
                 return
             done += quantity - left
             quantity = left
         level = own.levels.get(price) or own.open_level(price)
-        new = [quantity, price, side, number, session, token, done, tif, deadline, order[DATA], self, level]
+        new = [quantity, price, side, number, session, token, done, tif, deadline, order[DATA], self, level, None]
         level.queue.append(new)
         session.live[token] = new
         if deadline:
             self.timers.add(new)
         if crosses:
-            public((ADDED, self.number, number, shown, quantity, price))
+            events.append((ADDED, self.number, number, shown, quantity, price))
         else:
-            public((ORDER_REPLACED, self.number, order[NUMBER], number, quantity, price))
+            events.append((ORDER_REPLACED, self.number, order[NUMBER], number, quantity, price))
 
     def replace_immediate(
         self, order: Order, token: bytes, quantity: int, price: int, needed: int, market: bool, data: bytes
     ) -> None:
         """Replace a live order by one that never rests."""
         self._replaced(order, token, quantity, price, data)
-        self.public((REDUCED, self.number, order[NUMBER], order[OPEN], 0))
-        self._remove(order)
+        self.events.append((REDUCED, self.number, order[NUMBER], order[OPEN], 0))
+        self.remove(order)
         self._sweep(order[SESSION], token, order[SIDE], quantity, price, needed, market)
 
     def _replaced(self, order: Order, token: bytes, quantity: int, price: int, data: bytes) -> int:
@@ -341,8 +354,9 @@ class Book:
         numbers = self.numbers
         number = numbers.order = numbers.order + 1
         del session.live[previous]
-        emit = session.emit
-        emit((REPLACED, session.number, token, previous, number, order[SIDE], quantity, price, LIVE, order[DATA], data))
+        session.events.append(
+            (REPLACED, session.number, token, previous, number, order[SIDE], quantity, price, LIVE, order[DATA], data)
+        )
         return number
 
     # --------------------------------------------------------------------------------------------- looking
@@ -361,10 +375,17 @@ class Book:
         return [*self.bids.orders(), *self.asks.orders()]
 
     def depth(self, side: Side, levels: int) -> list[tuple[int, int, int]]:
-        """(price, quantity, orders) per level, best first; levels: how many, 0 for all."""
+        """(price, quantity shown, orders) per level, best first; levels: how many, 0 for all."""
         found: list[tuple[int, int, int]] = []
         for level in side.best_first():
             if levels and len(found) == levels:
                 break
-            found.append((level.price, sum(o[OPEN] for o in level.queue), len(level.queue) - level.dead))
+            found.append((level.price, sum(map(shown_of, level.queue)), len(level.queue) - level.dead))
         return found
+
+
+def shown_of(order: Order) -> int:
+    """What the market sees of an order that waits on a lit side, or could; 0 when it is dead."""
+    terms = order[TERMS]
+    shown: int = order[OPEN] if terms is None or not order[OPEN] else terms.shown
+    return shown

@@ -1,11 +1,12 @@
-"""The journaled verbs: what each does to the machine, and what it answers.
+"""The journaled verbs that set an exchange up: engines, books, endpoints, users. What each does, and what it answers.
 
 Rule 1. A verb does everything it says or, when it raises VerbError, nothing.
 Rule 2. Its outcome depends on the machine's state and its arguments alone.
 Rule 3. Every name has one owner: engines, books, endpoints and users are four separate sets of names.
 
 A handler takes the machine, the asker ``(peer, request)``, and the verb's arguments; it returns what RESULT shows, or
-``HELD`` when the answer comes later: `create_endpoint` is answered when the gateway has opened the port.
+``HELD`` when the answer comes later: `create_endpoint` is answered when the gateway has opened the port. The verbs of
+the market's operators are in openoutcry.matcher.operations, those that enter orders in openoutcry.matcher.desk.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openoutcry.errors import VerbError
-from openoutcry.matcher import queries
+from openoutcry.matcher import gone, masscancel, queries, trading
 from openoutcry.matcher.engine import Engine, book_announcement
-from openoutcry.matcher.sessions import Endpoint, Peer, User
+from openoutcry.matcher.policy import policy_of
+from openoutcry.matcher.sessions import Endpoint, Peer, Session, User
 from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES, Parameter, set_property
 from openoutcry.wire import (
     BOOK_DELETED,
@@ -44,7 +46,8 @@ ENDPOINTS_MAX: Final = 1_024  # a listening socket each
 USERS_MAX: Final = 100_000  # every gateway holds them all
 
 
-def _find(table: Mapping[str, Named], field: str, what: str, name: str) -> Named:
+def find(table: Mapping[str, Named], field: str, what: str, name: str) -> Named:
+    """What has that name. Raises VerbError (unknown_name)."""
     found = table.get(name)
     if found is None:
         raise VerbError("unknown_name", field, f"there is no {what} {name!r}")
@@ -73,24 +76,26 @@ def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
     """Make an engine: day 1, open."""
     _claim(machine.engines, "engine", name, ENGINES_MAX)
     _choose("kind", kind, KINDS)
-    engine = machine.engines[name] = Engine(name, kind, machine.public.events.append)
+    engine = machine.engines[name] = Engine(name, kind, machine.public.events, machine.schedule, machine.numbers)
     engine.properties = defaults(ENGINE_PROPERTIES)
     return queries.engine_row(engine)
 
 
 def delete_engine(machine: Machine, asker: Asker, name: str) -> Any:
     """Remove an engine without books and endpoints."""
-    engine = _find(machine.engines, "name", "engine", name)
+    engine = find(machine.engines, "name", "engine", name)
     users = [b.name for b in engine.symbols.values()] + [e.name for e in endpoints_of(machine, engine)]
     if users:
         raise VerbError("in_use", "name", f"engine {name!r} still has {users[0]!r} and {len(users) - 1} more")
+    gone.forget_sessions(machine, sessions_of(machine, engine))  # its desks: without books they have no orders
+    machine.desks.pop(name, None)
     del machine.engines[name]
     return {"name": name}
 
 
 def set_engine_property(machine: Machine, asker: Asker, engine: str, name: str, value: Any) -> Any:
     """Set one of ENGINE_PROPERTIES; it holds from the next order on."""
-    found = _find(machine.engines, "engine", "engine", engine)
+    found = find(machine.engines, "engine", "engine", engine)
     found.properties[name] = set_property(ENGINE_PROPERTIES, f"engine {engine}", name, value)
     for book in found.symbols.values():
         found.set_limits(book)
@@ -102,11 +107,15 @@ def endpoints_of(machine: Machine, engine: Engine) -> list[Endpoint]:
     return [endpoint for endpoint in machine.endpoints.values() if endpoint.engine is engine]
 
 
+def sessions_of(machine: Machine, engine: Engine) -> list[Session]:
+    """The sessions of an engine, desks among them, in the order they were made."""
+    return [session for session in machine.sessions.values() if session.endpoint.engine is engine]
+
+
 def _step(verb: str) -> Callable[..., Any]:
     def handler(machine: Machine, asker: Asker, engine: str) -> Any:
-        found = _find(machine.engines, "engine", "engine", engine)
-        sessions = [s for endpoint in endpoints_of(machine, found) for s in endpoint.sessions.values()]
-        found.step(verb, sessions)
+        found = find(machine.engines, "engine", "engine", engine)
+        found.step(verb, sessions_of(machine, found))
         return queries.engine_row(found)
 
     return handler
@@ -116,7 +125,7 @@ def _step(verb: str) -> Callable[..., Any]:
 def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: str) -> Any:
     """Make a book in its engine's phase."""
     _claim(machine.books, "book", name, BOOKS_MAX)
-    found = _find(machine.engines, "engine", "engine", engine)
+    found = find(machine.engines, "engine", "engine", engine)
     if symbol in found.symbols:
         taken = found.symbols[symbol].name
         raise VerbError("exists", "symbol", f"symbol {symbol!r} on {engine!r} is that of book {taken!r}")
@@ -130,32 +139,34 @@ def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: 
 
 
 def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
-    """Cancel a book's orders and remove it."""
-    book = _find(machine.books, "name", "book", name)
-    for order in book.orders():
-        book.cancel(order, CANCEL_SUPERVISORY)
-    del machine.engines[book.engine].symbols[book.symbol]
+    """Cancel a book's orders, wherever they wait, and remove it with its trades, positions and limits."""
+    book = find(machine.books, "name", "book", name)
+    engine = machine.engines[book.engine]
+    while orders := masscancel.live_orders(book):  # what they set off can bring new ones (openoutcry.matcher.pairs)
+        masscancel.cancel_all(orders, CANCEL_SUPERVISORY)
+        trading.settle_all(machine.numbers)
+    del engine.symbols[book.symbol]
     del machine.books[name]
+    if engine.guard is not None:
+        engine.guard.forget_book(name)
+    gone.forget_book(machine.numbers, book)
     machine.public.events.append((BOOK_DELETED, book.number))
     return {"name": name}
 
 
 def set_book_property(machine: Machine, asker: Asker, book: str, name: str, value: Any) -> Any:
     """Set one of BOOK_PROPERTIES; resting orders stay as they are."""
-    found = _find(machine.books, "book", "book", book)
-    found.properties[name] = set_property(BOOK_PROPERTIES, f"book {book}", name, value)
+    found = find(machine.books, "book", "book", book)
+    value = set_property(BOOK_PROPERTIES, f"book {book}", name, value)
+    try:
+        policy_of({**found.properties, name: value})  # before anything has changed
+    except VerbError as error:
+        raise VerbError(error.code, "value", error.text) from None
+    found.properties[name] = value
     machine.engines[found.engine].set_limits(found)
     machine.public.events.append(book_announcement(found))
+    trading.touch(found)
     return queries.book_row(found)
-
-
-def _halting(halted: bool) -> Callable[..., Any]:
-    def handler(machine: Machine, asker: Asker, book: str) -> Any:
-        found = _find(machine.books, "book", "book", book)
-        machine.engines[found.engine].halt(found, halted)
-        return queries.book_row(found)
-
-    return handler
 
 
 # ------------------------------------------------------------------------------------------------- endpoints
@@ -164,7 +175,7 @@ def create_endpoint(
 ) -> Any:
     """Make an endpoint and give it to a gateway; without one it waits for the first that comes."""
     _claim(machine.endpoints, "endpoint", name, ENDPOINTS_MAX)
-    found = _find(machine.engines, "engine", "engine", engine)
+    found = find(machine.engines, "engine", "engine", engine)
     _choose("protocol", protocol, PROTOCOLS)
     endpoint = machine.endpoints[name] = Endpoint(name, found, protocol, gateway or "", host, port)
     endpoint.properties = defaults(ENDPOINT_PROPERTIES)
@@ -218,7 +229,7 @@ def bound(machine: Machine, peer: Peer, command: tuple[Any, ...]) -> bool:
 
 def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
     """Cancel the orders of an endpoint's sessions, forget the sessions, and have the port closed."""
-    endpoint = _find(machine.endpoints, "name", "endpoint", name)
+    endpoint = find(machine.endpoints, "name", "endpoint", name)
     users = [user.name for user in machine.users.values() if user.endpoint == name]
     if users:
         raise VerbError("in_use", "name", f"endpoint {name!r} still has {len(users)} users: delete {users[0]!r} first")
@@ -229,9 +240,12 @@ def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
 
 
 def _drop_endpoint(machine: Machine, endpoint: Endpoint) -> None:
-    for session in endpoint.sessions.values():
-        session.cancel_all(CANCEL_SUPERVISORY)
-        del machine.sessions[session.number]
+    sessions = list(endpoint.sessions.values())
+    while any(session.live for session in sessions):  # what they set off can bring new ones (openoutcry.matcher.pairs)
+        for session in sessions:
+            session.cancel_all(CANCEL_SUPERVISORY)
+        trading.settle_all(machine.numbers)
+    gone.forget_sessions(machine, sessions)
     del machine.endpoints[endpoint.name]
     if endpoint.gateway:
         machine.streams[endpoint.gateway].events.append((ENDPOINT_DELETED, endpoint.name))
@@ -239,7 +253,7 @@ def _drop_endpoint(machine: Machine, endpoint: Endpoint) -> None:
 
 def set_protocol_property(machine: Machine, asker: Asker, endpoint: str, name: str, value: Any) -> Any:
     """Set one of ENDPOINT_PROPERTIES."""
-    found = _find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    found = find(machine.endpoints, "endpoint", "endpoint", endpoint)
     found.properties[name] = set_property(ENDPOINT_PROPERTIES, f"endpoint {endpoint}", name, value)
     if found.gateway:
         machine.streams[found.gateway].events.append(found.announcement())
@@ -248,21 +262,22 @@ def set_protocol_property(machine: Machine, asker: Asker, endpoint: str, name: s
 
 # ------------------------------------------------------------------------------------------------- users
 def create_user(
-    machine: Machine, asker: Asker, name: str, password_hash: str, endpoint: str | None, account: str | None
-) -> Any:
-    """Let a user log in. The password was hashed by the control service."""
+    machine: Machine, asker: Asker, name: str, password_hash: str, endpoint: str | None, account: str | None,
+    firm: str | None,
+) -> Any:  # fmt: skip
+    """Let a user log in. The password was hashed by the control service. Sessions have account and firm from log-on."""
     name = name.upper()
     _claim(machine.users, "user", name, USERS_MAX)
     if endpoint is not None:
-        _find(machine.endpoints, "endpoint", "endpoint", endpoint)
-    user = machine.users[name] = User(name, endpoint or "", account or name, password_hash)
+        find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    user = machine.users[name] = User(name, endpoint or "", account or name, password_hash, firm or "")
     _tell_gateways(machine, _user_announcement(user))
     return queries.user_row(user)
 
 
 def delete_user(machine: Machine, asker: Asker, name: str) -> Any:
     """Forget a user. Its sessions stay: they belong to the endpoint."""
-    user = _find(machine.users, "name", "user", name.upper())
+    user = find(machine.users, "name", "user", name.upper())
     del machine.users[user.name]
     _tell_gateways(machine, (USER_DELETED, user.name))
     return {"name": user.name}
@@ -291,6 +306,4 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
     "create_user": create_user,
     "delete_user": delete_user,
     **{verb: _step(verb) for verb in ("start_of_day", "open", "close", "end_of_day")},
-    "halt": _halting(True),
-    "resume": _halting(False),
 }

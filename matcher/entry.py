@@ -11,6 +11,8 @@ Rule 3. REPLACE has four outcomes, judged in this order: (a) the old token is no
         are invalid, or ask for no more than has been executed: the old order is CANCELED, the new token stays free;
         (d) REPLACED.
 Rule 4. Cancels and reductions are taken while a book is halted or closed; nothing else is.
+Rule 5. What is here is for plain limit, IOC, FOK and market orders in a plain book (``Book.plain``). Everything else is
+        given to openoutcry.matcher.submit, whose rules are the same and more.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from openoutcry.matcher import asking, masscancel, quotes, submit
 from openoutcry.matcher.book import Book
+from openoutcry.matcher.judging import IMMEDIATE, flaw
 from openoutcry.matcher.orders import BOOK, DONE, OPEN, SIDE
 from openoutcry.matcher.sessions import TOKENS_MAX, Session
+from openoutcry.matcher.submit import deadline_of, reject
 from openoutcry.wire import (
+    AMEND,
+    ASK,
     BUY,
     CANCEL,
     CANCEL_INVALID_REPLACE,
@@ -30,32 +37,24 @@ from openoutcry.wire import (
     ENTER,
     FOK,
     GOOD_FOR_TIME,
-    IOC,
+    GTC,
+    GTD,
     LIMIT,
     MARKET,
+    MASS_CANCEL,
     MODIFY,
-    PHASE_HALTED,
-    PHASE_OPEN,
+    QUOTE,
     REFUSE,
-    REJECT_CLOSED,
-    REJECT_HALTED,
     REJECT_LIMIT,
-    REJECT_MIN_QUANTITY,
-    REJECT_PRICE,
-    REJECT_QUANTITY,
-    REJECT_REASONS,
     REJECT_SYMBOL,
-    REJECT_TIME_IN_FORCE,
-    REJECTED,
     REPLACE,
-    SECONDS_TO_LIVE_MAX,
+    SUBMIT,
     SYSTEM_HOURS,
 )
 
 Command = tuple[Any, ...]
-SECOND_NS: Final = 1_000_000_000
-RESTING: Final = frozenset((DAY, SYSTEM_HOURS))
-IMMEDIATE: Final = frozenset((IOC, FOK))
+RESTING: Final = frozenset((DAY, SYSTEM_HOURS, GTC))
+PLAIN: Final = RESTING | IMMEDIATE | {GOOD_FOR_TIME, GTD}  # times in force of a plain order
 
 
 def enter(session: Session, command: Command, time_ns: int) -> bool:
@@ -66,7 +65,7 @@ def enter(session: Session, command: Command, time_ns: int) -> bool:
         return False
     book = session.books.get(symbol)
     if (
-        book is not None and book.phase == PHASE_OPEN and order_type == LIMIT and tif in RESTING and not minimum
+        book is not None and book.plain and order_type == LIMIT and tif in RESTING and not minimum
         and 0 < quantity <= book.max_quantity and not quantity % book.lot_size
         and 0 < price <= book.max_price and not price % book.tick_size
         and len(session.live) < book.max_open_orders and len(tokens) < TOKENS_MAX
@@ -75,58 +74,36 @@ def enter(session: Session, command: Command, time_ns: int) -> bool:
         book.enter(session, token, side, quantity, price, tif, 0, data)
         return True
     if book is None:
-        reject(session, token, REJECT_SYMBOL)
-        return True
-    reason = refusal(session, book) or flaw(book, quantity, price, order_type, tif, expire, minimum)
-    if reason:
-        reject(session, token, reason)
-        return True
+        return reject(session, token, REJECT_SYMBOL)
+    if not book.plain or is_special(order_type, tif, minimum):
+        return submit.submit(session, (*command, ()), time_ns)
+    found = submit.refusal(session, book, order_type, tif)
+    if found is None:
+        found = flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns)
+    if found is not None:
+        return reject(session, token, *found)
     tokens[token] = None
     market = order_type == MARKET
     if market or tif in IMMEDIATE:
         needed = quantity if tif == FOK else minimum
         book.enter_immediate(session, token, side, quantity, price, needed, market, data)
     else:
-        deadline = time_ns + expire * SECOND_NS if tif == GOOD_FOR_TIME else 0
-        book.enter(session, token, side, quantity, price, tif, deadline, data)
+        book.enter(session, token, side, quantity, price, tif, deadline_of(tif, expire, time_ns), data)
     return True
 
 
-def refusal(session: Session, book: Book) -> int:
-    """Why a new order cannot be taken whatever its details are: a REJECT reason, 0 when it can."""
-    if book.phase != PHASE_OPEN:
-        return standstill(book)
-    if len(session.live) >= book.max_open_orders or len(session.tokens) >= TOKENS_MAX:
-        return REJECT_LIMIT
-    return 0
-
-
-def standstill(book: Book) -> int:
-    """The REJECT reason of a book that is not open."""
-    return REJECT_HALTED if book.phase == PHASE_HALTED else REJECT_CLOSED
-
-
-def flaw(book: Book, quantity: int, price: int, order_type: int, tif: int, expire: int, minimum: int) -> int:
-    """What is wrong with an order's details: a REJECT reason, 0 when nothing is."""
-    if not 0 < quantity <= book.max_quantity or quantity % book.lot_size:
-        return REJECT_QUANTITY
+def is_special(order_type: int, tif: int, minimum: int) -> bool:
+    """Whether an order is not for the functions of this module, even in a plain book."""
     if order_type == MARKET:
-        if price:
-            return REJECT_PRICE
-    elif not 0 < price <= book.max_price or price % book.tick_size:
-        return REJECT_PRICE
-    if tif == GOOD_FOR_TIME and not 0 < expire <= SECONDS_TO_LIVE_MAX:
-        return REJECT_TIME_IN_FORCE
-    if minimum and (minimum > quantity or not (order_type == MARKET or tif in IMMEDIATE)):
-        return REJECT_MIN_QUANTITY
-    return 0
+        return tif not in PLAIN
+    return order_type != LIMIT or tif not in PLAIN or (minimum > 0 and tif not in IMMEDIATE)
 
 
-def reject(session: Session, token: bytes, reason: int) -> None:
-    """REJECTED, and the token is used up, unless there is no room to remember it."""
-    if len(session.tokens) < TOKENS_MAX:
-        session.tokens[token] = None
-    session.emit((REJECTED, session.number, token, reason, REJECT_REASONS.get(reason, "")))
+def enter_or_submit(session: Session, command: Command, time_ns: int) -> bool:
+    """SUBMIT: an ENTER, when it has no terms."""
+    if command[12]:
+        return submit.submit(session, command, time_ns)
+    return enter(session, command[:12], time_ns)
 
 
 def replace(session: Session, command: Command, time_ns: int) -> bool:
@@ -137,11 +114,15 @@ def replace(session: Session, command: Command, time_ns: int) -> bool:
     if order is None or new_token in tokens:
         return False
     book: Book = order[BOOK]
-    if book.phase != PHASE_OPEN or len(tokens) >= TOKENS_MAX:
-        reject(session, new_token, standstill(book) if book.phase != PHASE_OPEN else REJECT_LIMIT)
-        return True
+    if not book.plain or is_special(order_type, tif, minimum):
+        return submit.amend(session, (*command, ()), time_ns, False)
+    if len(tokens) >= TOKENS_MAX:
+        return reject(session, new_token, REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today")
     left = quantity - order[DONE]
-    if invalid or left <= 0 or minimum > left or flaw(book, quantity, price, order_type, tif, expire, minimum):
+    if (
+        invalid or left <= 0 or minimum > left
+        or flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns) is not None
+    ):  # fmt: skip
         book.cancel(order, CANCEL_INVALID_REPLACE)
         return True
     tokens[new_token] = None
@@ -150,8 +131,7 @@ def replace(session: Session, command: Command, time_ns: int) -> bool:
         needed = left if tif == FOK else minimum
         book.replace_immediate(order, new_token, left, price, needed, market, data)
     else:
-        deadline = time_ns + expire * SECOND_NS if tif == GOOD_FOR_TIME else 0
-        book.replace(order, new_token, left, price, tif, deadline, data)
+        book.replace(order, new_token, left, price, tif, deadline_of(tif, expire, time_ns), data)
     return True
 
 
@@ -160,11 +140,14 @@ def cancel(session: Session, command: Command, time_ns: int) -> bool:
     order = session.live.get(command[2])
     if order is None:
         return False
+    book: Book = order[BOOK]
+    if not book.plain:
+        return submit.cancel(session, command, time_ns)
     left = command[3] - order[DONE]
     if left <= 0:
-        order[BOOK].cancel(order, CANCEL_USER)
+        book.cancel(order, CANCEL_USER)
     elif left < order[OPEN]:
-        order[BOOK].reduce(order, left, CANCEL_USER)
+        book.reduce(order, left, CANCEL_USER)
     else:
         return False
     return True
@@ -176,13 +159,16 @@ def modify(session: Session, command: Command, time_ns: int) -> bool:
     order = session.live.get(token)
     if order is None or (side == BUY) != (order[SIDE] == BUY):
         return False
+    book: Book = order[BOOK]
+    if not book.plain:
+        return submit.modify(session, command, time_ns)
     left = quantity - order[DONE]
     if left > order[OPEN] or (left == order[OPEN] and side == order[SIDE]):
         return False
     if left <= 0:
-        order[BOOK].cancel(order, CANCEL_USER)
+        book.cancel(order, CANCEL_USER)
     else:
-        order[BOOK].modify(order, side, left)
+        book.modify(order, side, left)
     return True
 
 
@@ -190,8 +176,7 @@ def refuse(session: Session, command: Command, time_ns: int) -> bool:
     """REFUSE: an order that its gateway found invalid."""
     if command[2] in session.tokens:
         return False
-    reject(session, command[2], command[3])
-    return True
+    return reject(session, command[2], command[3])
 
 
 HANDLERS: Final[dict[int, Callable[[Session, Command, int], bool]]] = {
@@ -200,4 +185,9 @@ HANDLERS: Final[dict[int, Callable[[Session, Command, int], bool]]] = {
     CANCEL: cancel,
     MODIFY: modify,
     REFUSE: refuse,
+    SUBMIT: enter_or_submit,
+    AMEND: submit.amend,
+    QUOTE: quotes.quote,
+    MASS_CANCEL: masscancel.mass_cancel,
+    ASK: asking.ask,
 }

@@ -8,8 +8,8 @@ Rule 2. No input raises, whatever it says, once openoutcry.wire has checked its 
 Rule 3. Events are appended to ``Stream.events``; whoever packs them counts them into ``Stream.end`` and clears the
         list in place. The stream "public" is everybody's; each gateway and control peer has one of its own name.
 
-Where the rest is: orders and their rules in entry.py, books in book.py, verbs in configuration.py, days in engine.py,
-sessions in sessions.py, the bytes of a snapshot in state.py, questions in queries.py.
+Where the rest is: orders and their rules in entry.py, books in book.py, verbs in configuration.py, operations.py and
+desk.py, days in engine.py, sessions in sessions.py, the bytes of a snapshot in state.py, questions in queries.py.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from typing import Any, Final
 
 from openoutcry import verbs
 from openoutcry.errors import VerbError
-from openoutcry.matcher import configuration, entry, queries, state
+from openoutcry.matcher import configuration, desk, entry, masscancel, operations, queries, risk, state, timetable
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.orders import BOOK, Numbers, Timers
+from openoutcry.matcher.orders import BOOK, OPEN, Numbers, Timers
+from openoutcry.matcher.schedule import Entry, Schedule
 from openoutcry.matcher.sessions import SESSIONS_MAX, Endpoint, Peer, Session, Stream, User
+from openoutcry.matcher.trading import cancel, settle_all
 from openoutcry.wire import (
     BOUND,
     CANCEL_TIMEOUT,
@@ -34,23 +36,34 @@ from openoutcry.wire import (
     LOGON_REFUSED,
     NAME_MAX,
     PHASE_ENDED,
-    REFUSE,
     RESULT,
     ROLE_GATEWAY,
     ROLE_MARKETDATA,
+    SESSION_COMMANDS_END,
+    TEXT_MAX,
     VERB,
 )
 
 __all__ = ["PUBLIC", "Machine", "Peer", "Stream"]
 
 PUBLIC: Final = "public"  # name of the public stream; no peer may be called so
+TRIM_EVERY: Final = 4_096  # inputs after which the mailboxes of desks are looked through
+
+VERBS: Final = {**configuration.HANDLERS, **operations.HANDLERS, **desk.HANDLERS}
+
+# Who handles what the schedule holds.
+DUE: Final = {
+    **dict.fromkeys(timetable.KINDS, timetable.due),
+    "throttle": risk.due,
+    "disconnect": masscancel.due,
+}
 
 
 class Machine:
     """Everything the matcher knows. See the module for its rules.
 
     sequence: number of inputs applied, a command each counted as one. time_ns: time of the last one, ns since 1970.
-    epoch: lives of the matcher so far.
+    epoch: lives of the matcher so far. desks: by engine, the endpoint whose sessions are its desks.
     """
 
     def __init__(self) -> None:
@@ -67,6 +80,9 @@ class Machine:
         self.sessions: dict[int, Session] = {}
         self.numbers = Numbers()
         self.timers = Timers()
+        self.schedule = Schedule()
+        self.desks: dict[str, Endpoint] = {}
+        self._trim_at = TRIM_EVERY
         self.books_made = 0
         self.sessions_made = 0
         self.counters = {"ignored_commands": 0, "ignored_hellos": 0}
@@ -75,13 +91,13 @@ class Machine:
     def begin_epoch(self, epoch: int, time_ns: int) -> None:
         """The matcher has started."""
         self.sequence += 1
-        self.time_ns = time_ns
+        self.time_ns = self.numbers.time_ns = time_ns
         self.epoch = epoch
 
     def hello(self, name: str, role: int, generation: int, time_ns: int) -> None:
         """A peer is new, or has a higher generation: its commands are counted from 1 again."""
         self.sequence += 1
-        self.time_ns = time_ns
+        self.time_ns = self.numbers.time_ns = time_ns
         peer = self.peers.get(name)
         if name == PUBLIC or (peer is not None and (peer.role != role or generation <= peer.generation)):
             self.counters["ignored_hellos"] += 1
@@ -90,6 +106,7 @@ class Machine:
         else:
             peer.generation, peer.last_command = generation, 0
             self._forget_life(peer)
+            settle_all(self.numbers)
 
     def _welcome(self, name: str, role: int, generation: int) -> None:
         stream = self.public if role == ROLE_MARKETDATA else self.streams.setdefault(name, Stream(name))
@@ -118,16 +135,47 @@ class Machine:
             commands = commands[known:]
         self.sequence += len(commands)
         peer.last_command += len(commands)
-        self.time_ns = time_ns
-        sessions, handlers = self.sessions, entry.HANDLERS
+        numbers = self.numbers
+        self.time_ns = numbers.time_ns = time_ns
+        sessions, handlers, unsettled, throttling = self.sessions, entry.HANDLERS, numbers.unsettled, self._throttling()
         for command in commands:
             kind = command[0]
-            if kind <= REFUSE:
+            if kind <= SESSION_COMMANDS_END:
                 session = sessions.get(command[1])
-                if session is None or session.owner is not peer or not handlers[kind](session, command, time_ns):
+                if session is None or session.owner is not peer or not (
+                    self._throttled(session, command) if throttling else handlers[kind](session, command, time_ns)
+                ):  # fmt: skip
                     self.counters["ignored_commands"] += 1
-            elif peer.role == ROLE_MARKETDATA or not self._administer(peer, command):
-                self.counters["ignored_commands"] += 1
+            else:
+                if peer.role == ROLE_MARKETDATA or not self._administer(peer, command):
+                    self.counters["ignored_commands"] += 1
+                throttling = self._throttling()
+            if unsettled:
+                settle_all(numbers)
+        if self.desks and self.sequence >= self._trim_at:
+            self._trim_at = self.sequence + TRIM_EVERY
+            for each in desk.all_desks(self):
+                each.trim()
+
+    def _throttling(self) -> bool:
+        """Whether messages have to be shown to their engine's guard before they are handled."""
+        for engine in self.engines.values():  # noqa: SIM110  # any() takes twice as long
+            if engine.guard is not None and engine.guard.throttling:
+                return True
+        return False
+
+    def _throttled(self, session: Session, command: tuple[Any, ...]) -> bool:
+        """Handle a session's command, unless its rate is limited; False when it is ignored."""
+        guard = session.endpoint.engine.guard
+        if guard is not None and guard.throttling and guard.admit_message(session, command, self.time_ns) != risk.NOW:
+            return True
+        return entry.HANDLERS[command[0]](session, command, self.time_ns)
+
+    def take(self, session: Session, command: tuple[Any, ...]) -> bool:
+        """Handle a command that comes from no peer but is its session's all the same; False when it is ignored."""
+        handled = self._throttled(session, command)
+        settle_all(self.numbers)
+        return handled
 
     def _administer(self, peer: Peer, command: tuple[Any, ...]) -> bool:
         kind = command[0]
@@ -140,16 +188,34 @@ class Machine:
         return kind == VERB and self._verb(peer, command)
 
     def timer(self, time_ns: int) -> None:
-        """Cancel the orders whose time is over, earliest deadline first."""
+        """Cancel the orders whose time is over and carry out what the schedule holds, the earliest first.
+
+        At the same time orders expire before anything else happens. Each thing is settled before the next is done.
+        """
         self.sequence += 1
-        self.time_ns = time_ns
-        for order in self.timers.due(time_ns):
-            order[BOOK].cancel(order, CANCEL_TIMEOUT)
+        self.time_ns = self.numbers.time_ns = time_ns
+        while 0 < (due_ns := self.next_timer_ns) <= time_ns:
+            if due_ns == self.timers.next_ns():
+                self._expire(due_ns)
+            elif (item := self.schedule.due(due_ns)) is not None:
+                self._carry_out(item)
+
+    def _expire(self, due_ns: int) -> None:
+        """The deadline of some orders has come. After the end of a day nobody can be told: the next day begins so."""
+        for order in self.timers.due(due_ns):
+            if order[OPEN] and order[BOOK].phase != PHASE_ENDED:
+                cancel(order, CANCEL_TIMEOUT)
+                settle_all(self.numbers)
+
+    def _carry_out(self, item: Entry) -> None:
+        DUE[item[0]](self, item)
+        settle_all(self.numbers)
 
     @property
     def next_timer_ns(self) -> int:
         """When ``timer`` has something to do next, 0 for never."""
-        return self.timers.next_ns()
+        expiry, scheduled = self.timers.next_ns(), self.schedule.next_ns()
+        return min(expiry, scheduled) if expiry and scheduled else expiry or scheduled
 
     # --------------------------------------------------------------------------------------------- sessions
     def _log_on(self, peer: Peer, command: tuple[Any, ...]) -> bool:
@@ -174,8 +240,13 @@ class Machine:
         session = endpoint.sessions.get(user)
         if session is None:
             self.sessions_made += 1
-            session = Session(self.sessions_made, endpoint, user, peer.stream.events.append)
+            session = Session(self.sessions_made, endpoint, user, peer.stream.events)
             endpoint.sessions[user] = self.sessions[session.number] = session
+        known = self.users.get(user)
+        if known is not None and known.endpoint in ("", endpoint.name):
+            session.account, session.firm = known.account, known.firm
+        else:
+            session.account, session.firm = user, ""
         return session
 
     def _log_off(self, peer: Peer, command: tuple[Any, ...]) -> bool:
@@ -191,8 +262,8 @@ class Machine:
         _, request, verb, arguments = command
         asker = (peer.name, request)
         try:
-            complete = verbs.check(verb, arguments)
-            handler = configuration.HANDLERS.get(verb)
+            complete = verbs.check(verb, arguments, checked=True)
+            handler = VERBS.get(verb)
             if handler is None:
                 raise VerbError("unknown_verb", "verb", f"{verb} changes nothing: it is asked, not journaled")
             value = handler(self, asker, *complete)
@@ -207,11 +278,14 @@ class Machine:
         """RESULT of a request. error: () or (code, field, text)."""
         name, request = asker
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        if len(text) > TEXT_MAX:
+            error = ("limit", "", f"it was done, but the answer has {len(text)} characters, at most {TEXT_MAX}")
+            text = "null"
         self.peers[name].stream.events.append((RESULT, request, error, text))
 
     def make_book(self, number: int, name: str, engine: str, symbol: str) -> Book:
         """A book that shares this machine's numbers, timers and public stream."""
-        book = Book(number, name, engine, symbol, self.numbers, self.timers, self.public.events.append)
+        book = Book(number, name, engine, symbol, self.numbers, self.timers, self.public.events)
         self.books[name] = book
         return book
 
@@ -230,5 +304,5 @@ class Machine:
         return hashlib.sha256(self.dump()).hexdigest()
 
     def query(self, what: str, argument: Mapping[str, Any]) -> Any:
-        """Answer ``list depth state_hash statistics peers`` with JSON types. Raises VerbError."""
+        """Answer a question of openoutcry.matcher.queries with JSON types. Raises VerbError."""
         return queries.answer(self, what, argument)

@@ -5,14 +5,39 @@ Prices are decimal texts, since an integer in 1e-8 does not always fit the numbe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
+from openoutcry import wire
 from openoutcry.errors import VerbError
+from openoutcry.matcher import auction, ledger
+from openoutcry.matcher.asking import ahead_of
+from openoutcry.matcher.book import shown_of
+from openoutcry.matcher.masscancel import live_orders
+from openoutcry.matcher.orders import (
+    BOOK,
+    DEADLINE,
+    DONE,
+    NUMBER,
+    OPEN,
+    PRICE,
+    SESSION,
+    SIDE,
+    TERMS,
+    TIME_IN_FORCE,
+    TOKEN,
+    Order,
+)
+from openoutcry.matcher.phases import RULES
+from openoutcry.matcher.terms import CALL, DARK, LIT, PARKED, TRIGGER
 from openoutcry.verbs import (
     BOOK_PROPERTIES,
     ENDPOINT_PROPERTIES,
     ENGINE_PROPERTIES,
+    LISTS,
+    ORDER_PROPERTIES,
+    ORDER_SIDES,
     VERBS,
     Parameter,
     convert,
@@ -28,21 +53,25 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+LIST_MAX: Final = 400  # orders in one list of all books: more would not fit an answer
+
+# The properties of books that are about what is traded, not about how.
+REFERENCE_DATA: Final = (
+    "security_type", "description", "currency", "base_currency", "quantity_decimals", "multiplier", "underlying",
+    "expiry", "strike", "put_call", "tick_size", "lot_size",
+)  # fmt: skip
+_WHERE: Final = {LIT: "lit", DARK: "dark", TRIGGER: "trigger", CALL: "auction", PARKED: "parked"}
+_SIDES: Final = {code: name for name, code in ORDER_SIDES.items()}
+_CODES: Final = {"post_only": wire.POST_ONLY_MODES, "peg": wire.PEGS, "self_match": wire.SELF_MATCH_MODES}
+
 
 def answer(machine: Machine, what: str, argument: Mapping[str, Any]) -> Any:
     """``Machine.query``. Raises VerbError for an unknown question, name or argument."""
-    if what == "list":
-        return _list(machine, _argument("list", "kind", argument))
-    if what == "depth":
-        return _depth(machine, _argument("depth", "book", argument), _argument("depth", "levels", argument))
-    if what == "state_hash":
-        return {"sequence": machine.sequence, "hash": machine.state_hash()}
-    if what == "statistics":
-        return statistics(machine)
-    if what == "peers":
-        return [peer_row(peer) for peer in machine.peers.values()]
-    raise VerbError("unknown_verb", "what", f"{what!r} is not a question; there are list, depth, state_hash, "
-                                            "statistics, peers")  # fmt: skip
+    question = QUESTIONS.get(what)
+    if question is None:
+        raise VerbError("unknown_verb", "what", f"{what!r} is not a question; there are {', '.join(QUESTIONS)}")
+    given = [_argument(what, p.name, argument) for p in VERBS[what].parameters] if what in VERBS else []
+    return question(machine, *given)
 
 
 def _argument(verb: str, name: str, given: Mapping[str, Any]) -> Any:
@@ -54,29 +83,32 @@ def _argument(verb: str, name: str, given: Mapping[str, Any]) -> Any:
     return convert(parameter, given[name], verb)
 
 
+def _find(table: Mapping[str, Any], what: str, name: str) -> Any:
+    found = table.get(name)
+    if found is None:
+        raise VerbError("unknown_name", what, f"there is no {what} {name!r}")
+    return found
+
+
 def _list(machine: Machine, kind: str) -> list[Row]:
-    if kind == "engines":
-        return [engine_row(engine) for engine in machine.engines.values()]
-    if kind == "books":
-        return [book_row(book) for book in machine.books.values()]
-    if kind == "endpoints":
-        return [endpoint_row(endpoint) for endpoint in machine.endpoints.values()]
-    if kind == "users":
-        return [user_row(user) for user in machine.users.values()]
-    if kind == "sessions":
-        return [session_row(session) for session in machine.sessions.values()]
-    if kind == "properties":
-        return property_rows()
-    kinds = "engines, books, endpoints, users, sessions, properties"
-    raise VerbError("bad_argument", "kind", f"kind is {kind!r}, it must be one of: {kinds}")
+    rows = _ROWS.get(kind)
+    if rows is None:
+        raise VerbError("bad_argument", "kind", f"kind is {kind!r}, it must be one of: {', '.join(LISTS)}")
+    return rows(machine)
 
 
 def _depth(machine: Machine, name: str, levels: int) -> Row:
-    book = machine.books.get(name)
-    if book is None:
-        raise VerbError("unknown_name", "book", f"there is no book {name!r}")
+    book = _find(machine.books, "book", name)
     return {"book": name, "symbol": book.symbol, "phase": PHASES[book.phase],
             "bids": _levels(book, book.bids, levels), "asks": _levels(book, book.asks, levels)}  # fmt: skip
+
+
+def _state_hash(machine: Machine) -> Row:
+    return {"sequence": machine.sequence, "hash": machine.state_hash()}
+
+
+def _peers(machine: Machine) -> list[Row]:
+    return [peer_row(peer) for peer in machine.peers.values()]
 
 
 def _levels(book: Book, side: Side, levels: int) -> list[list[Any]]:
@@ -87,17 +119,172 @@ def _shown(table: Mapping[str, Parameter], properties: Mapping[str, Any]) -> Row
     return {name: price_text(value) if table[name].type == "price" else value for name, value in properties.items()}
 
 
+# ------------------------------------------------------------------------------------------------- one book
+def _indicative(machine: Machine, name: str) -> Row:
+    """Where the auction that is next would end; imbalance: of the side that has more."""
+    book = _find(machine.books, "book", name)
+    owed = book.rooms.call.owed if book.rooms is not None else 0
+    found = auction.outcome(book, owed or RULES[book.phase].cross or wire.CROSS_HALT)
+    side = "buy" if found.imbalance > 0 else "sell" if found.imbalance < 0 else ""
+    return {"book": name, "phase": PHASES[book.phase], "price": price_text(found.price), "quantity": found.volume,
+            "side": side, "imbalance": abs(found.imbalance)}  # fmt: skip
+
+
+def _describe(machine: Machine, name: str) -> Row:
+    """Everything about one book but its orders."""
+    book = _find(machine.books, "book", name)
+    call = book.rooms.call if book.rooms is not None else auction.Call()
+    bands = book.policy.bands if book.policy is not None else None
+    low, high = bands.limits(book) if bands is not None else (0, 0)
+    return {
+        **book_row(book),
+        "last_price": price_text(book.last_price),
+        "auction_price": price_text(call.price),
+        "band_low": price_text(low),
+        "band_high": price_text(high),
+        "own_phase": PHASES.get(call.auction or call.own, ""),
+        "next_cross": wire.CROSSES.get(call.owed, ""),
+        "limit_state": bool(call.limited),
+        "timetable": call.timetable.text if call.timetable is not None else "",
+        "plain": book.plain,
+        "orders": _counts(book),
+        "properties": _shown(BOOK_PROPERTIES, book.properties),
+    }
+
+
+def _counts(book: Book) -> Row:
+    """How many live orders wait where."""
+    lit = sum(len(level.queue) - level.dead for side in (book.bids, book.asks) for level in side.levels.values())
+    found = {**dict.fromkeys(_WHERE.values(), 0), "lit": lit}
+    if book.rooms is not None and book.rooms.live:
+        for order in live_orders(book):
+            if order[TERMS] is not None and order[TERMS].where != LIT:
+                found[_WHERE[order[TERMS].where]] += 1
+    return found
+
+
+def _trades(machine: Machine, name: str, count: int) -> list[Row]:
+    return ledger.trades(machine.numbers, _find(machine.books, "book", name), count)
+
+
+# ------------------------------------------------------------------------------------------------- orders
+def _orders(machine: Machine, name: str, desk: str | None, count: int) -> list[Row]:
+    book = _find(machine.books, "book", name)
+    if desk is None:
+        return [order_row(order) for order in islice(_all(book), count)]
+    place = machine.desks.get(book.engine)
+    owner = _find(place.sessions if place is not None else {}, "desk", desk)
+    return [order_row(order) for order in islice((o for o in owner.live.values() if o[BOOK] is book), count)]
+
+
+def _all(book: Book) -> Iterator[Order]:
+    """Live orders: buys, then sells, each in priority order; then those that the market does not see, by number."""
+    yield from book.bids.orders()
+    yield from book.asks.orders()
+    if book.rooms is not None and book.rooms.live:
+        yield from (order for order in live_orders(book) if order[TERMS] is not None and order[TERMS].where != LIT)
+
+
+def _list_orders(machine: Machine) -> list[Row]:
+    """The first LIST_MAX orders of all books."""
+    return [order_row(order) for order in islice((o for b in machine.books.values() for o in _all(b)), LIST_MAX)]
+
+
+def order_row(order: Order) -> Row:
+    """One live order with all its terms. quantity: open; shown: what the market sees of it."""
+    terms, session = order[TERMS], order[SESSION]
+    where = LIT if terms is None else terms.where
+    row = {
+        "order_id": text_of(order[TOKEN]), "number": order[NUMBER], "book": order[BOOK].name,
+        "session": session.number, "user": session.user, "account": ledger.account_of(order),
+        "side": _SIDES[order[SIDE]], "quantity": order[OPEN], "executed": order[DONE],
+        "price": price_text(order[PRICE]),
+        "order_type": wire.ORDER_TYPES[wire.LIMIT if terms is None else terms.order_type],
+        "time_in_force": wire.TIMES_IN_FORCE[order[TIME_IN_FORCE]], "where": _WHERE[where],
+        "shown": shown_of(order) if where == LIT else 0,
+    }  # fmt: skip
+    if order[DEADLINE]:
+        row["expire"] = order[DEADLINE]
+    if terms is not None:
+        if terms.minimum:
+            row["minimum_quantity"] = terms.minimum
+        row.update((wire.ORDER_TERMS[term].name, value) for term, value in terms.given())
+        row.update({name: _term(name, row[name]) for name in ORDER_PROPERTIES if name in row and name not in _CODED})
+    return row
+
+
+_CODED: Final = ("order_type", "time_in_force", "expire", "minimum_quantity", "account")
+
+
+def _term(name: str, value: Any) -> Any:
+    """A term's value as the verbs give it."""
+    kind = ORDER_PROPERTIES[name].type
+    if kind == "price":
+        return price_text(value)
+    if kind == "choice":
+        return _CODES[name][value]
+    if kind == "bool":
+        return bool(value)
+    return text_of(value) if type(value) is bytes else value
+
+
+def text_of(token: bytes) -> str:
+    """A token for people: bytes that are no ASCII are written as escapes."""
+    return token.decode("ascii", "backslashreplace")
+
+
+def _order_events(machine: Machine, name: str, since: int, engine: str | None, count: int) -> list[Row]:
+    from openoutcry.matcher import desk
+
+    return desk.event_rows(desk.known(machine, name, engine), since, count)
+
+
+def _order_status(machine: Machine, order_id: str, name: str, engine: str | None) -> Row:
+    """One live order, with the shares before it in its queue."""
+    from openoutcry.matcher import desk
+
+    order = desk.known(machine, name, engine, order_id).live[order_id.encode()]
+    return {**order_row(order), "ahead": ahead_of(order)}
+
+
+# ------------------------------------------------------------------------------------------------- accounts
+def _positions(machine: Machine, engine: str, account: str | None) -> list[Row]:
+    symbols = _find(machine.engines, "engine", engine).symbols
+    return ledger.position_rows(machine.numbers, {book.name: book for book in symbols.values()}, account)
+
+
+def _fees_paid(machine: Machine, account: str | None) -> list[Row]:
+    return ledger.fee_rows(machine.numbers, account)
+
+
+def _limits(machine: Machine) -> list[Row]:
+    return [row for engine in machine.engines.values() if engine.guard is not None for row in engine.guard.rows()]
+
+
+def _fees(machine: Machine) -> list[Row]:
+    return [row for engine in machine.engines.values() if engine.guard is not None for row in engine.guard.fee_rows()]
+
+
+# ------------------------------------------------------------------------------------------------- rows
 def engine_row(engine: Engine) -> Row:
-    """One engine."""
+    """One engine. halted: by `halt_market`."""
     return {"name": engine.name, "kind": engine.kind, "day": engine.day, "phase": PHASES[engine.phase],
+            "halted": engine.halted, "timetable": engine.timetable.text if engine.timetable is not None else "",
             "properties": _shown(ENGINE_PROPERTIES, engine.properties)}  # fmt: skip
 
 
 def book_row(book: Book) -> Row:
-    """One book."""
+    """One book. properties: those that differ from their defaults; `describe` shows all."""
+    changed = {name: value for name, value in book.properties.items() if value != BOOK_PROPERTIES[name].default}
     return {"name": book.name, "number": book.number, "engine": book.engine, "symbol": book.symbol,
             "phase": PHASES[book.phase], "halted": book.halted,
-            "properties": _shown(BOOK_PROPERTIES, book.properties)}  # fmt: skip
+            "properties": _shown(BOOK_PROPERTIES, changed)}  # fmt: skip
+
+
+def instrument_row(book: Book) -> Row:
+    """What is traded in a book."""
+    known = {name: book.properties[name] for name in REFERENCE_DATA}
+    return {"symbol": book.symbol, "engine": book.engine, "book": book.name, **_shown(BOOK_PROPERTIES, known)}
 
 
 def endpoint_row(endpoint: Endpoint) -> Row:
@@ -110,20 +297,32 @@ def endpoint_row(endpoint: Endpoint) -> Row:
 
 def user_row(user: User) -> Row:
     """One user, without the password's hash."""
-    return {"name": user.name, "endpoint": user.endpoint, "account": user.account}
+    return {"name": user.name, "endpoint": user.endpoint, "account": user.account, "firm": user.firm}
 
 
 def session_row(session: Session) -> Row:
     """One session; connection: its gateway's number of it, 0 for none."""
     return {"number": session.number, "endpoint": session.endpoint.name, "user": session.user,
-            "connection": session.connection, "stream": session.stream_name, "active": session.owner is not None,
-            "tokens": len(session.tokens), "open_orders": len(session.live)}  # fmt: skip
+            "account": session.account, "firm": session.firm, "connection": session.connection,
+            "stream": session.stream_name, "active": session.owner is not None, "tokens": len(session.tokens),
+            "open_orders": len(session.live)}  # fmt: skip
 
 
 def peer_row(peer: Peer) -> Row:
     """One peer as the journal knows it."""
     return {"name": peer.name, "role": ROLES[peer.role], "generation": peer.generation,
             "last_command": peer.last_command}  # fmt: skip
+
+
+def _sessions(machine: Machine) -> list[Row]:
+    """The sessions of gateways; the others are desks."""
+    return [session_row(session) for endpoint in machine.endpoints.values() for session in endpoint.sessions.values()]
+
+
+def _desks(machine: Machine) -> list[Row]:
+    from openoutcry.matcher import desk
+
+    return [desk.desk_row(each) for each in desk.all_desks(machine)]
 
 
 def property_rows() -> list[Row]:
@@ -147,10 +346,43 @@ def statistics(machine: Machine) -> Row:
         "open_orders": sum(len(session.live) for session in machine.sessions.values()),
         "tokens": sum(len(session.tokens) for session in machine.sessions.values()),
         "timers": len(machine.timers),
+        "scheduled": len(machine.schedule),
         "engines": len(machine.engines),
         "books": len(machine.books),
         "endpoints": len(machine.endpoints),
         "users": len(machine.users),
         "sessions": len(machine.sessions),
+        "desks": sum(len(place.sessions) for place in machine.desks.values()),
         "peers": len(machine.peers),
     }
+
+
+_ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
+    "engines": lambda machine: [engine_row(engine) for engine in machine.engines.values()],
+    "books": lambda machine: [book_row(book) for book in machine.books.values()],
+    "instruments": lambda machine: [instrument_row(book) for book in machine.books.values()],
+    "orders": _list_orders,
+    "endpoints": lambda machine: [endpoint_row(endpoint) for endpoint in machine.endpoints.values()],
+    "users": lambda machine: [user_row(user) for user in machine.users.values()],
+    "sessions": _sessions,
+    "desks": _desks,
+    "limits": _limits,
+    "fees": _fees,
+    "properties": lambda _: property_rows(),
+}
+
+QUESTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "list": _list,
+    "describe": _describe,
+    "depth": _depth,
+    "indicative": _indicative,
+    "orders": _orders,
+    "trades": _trades,
+    "order_events": _order_events,
+    "order_status": _order_status,
+    "positions": _positions,
+    "fees_paid": _fees_paid,
+    "state_hash": _state_hash,
+    "statistics": statistics,
+    "peers": _peers,
+}

@@ -4,15 +4,16 @@ Rule 1. A session is the pair (endpoint, user) and outlives connections and days
 Rule 2. A session has at most one connection; the newest logon wins, and the logoff of an older one changes nothing.
 Rule 3. Nothing is put into a session's stream before its SESSION_STREAM of the day or after its SYSTEM 'E':
         ``owner`` is the session's peer exactly from the one to the other, and orders are only taken from the owner.
+        A session whose orders outlive a day begins the next one with the engine, without a connection; what happens to
+        its orders in between waits until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry.matcher.orders import BOOK, Order
-from openoutcry.wire import CANCEL_DISCONNECT, END_OF_DAY, ENDPOINT_SET, LOGGED_ON, SESSION_STREAM, START_OF_DAY, SYSTEM
+from openoutcry.matcher.orders import Order
+from openoutcry.wire import END_OF_DAY, ENDPOINT_SET, LOGGED_ON, SESSION_STREAM, START_OF_DAY, SYSTEM
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
@@ -50,14 +51,15 @@ class Peer:
 
 
 class User:
-    """Who may log in. endpoint: "" for every endpoint."""
+    """Who may log in. endpoint: "" for every endpoint. account, firm: whose orders the sessions' orders are."""
 
-    __slots__ = ("account", "endpoint", "name", "password_hash")
+    __slots__ = ("account", "endpoint", "firm", "name", "password_hash")
 
-    def __init__(self, name: str, endpoint: str, account: str, password_hash: str) -> None:
+    def __init__(self, name: str, endpoint: str, account: str, password_hash: str, firm: str = "") -> None:
         self.name = name
         self.endpoint = endpoint
         self.account = account
+        self.firm = firm
         self.password_hash = password_hash
 
 
@@ -96,17 +98,28 @@ class Endpoint:
 
 
 class Session:
-    """One user at one endpoint, with the tokens it has used today and its live orders by token, oldest first."""
+    """One user at one endpoint, with the tokens it has used today and its live orders by token, oldest first.
 
-    __slots__ = ("books", "connection", "day", "emit", "endpoint", "live", "number", "owner", "tokens", "user")
+    peer: the gateway that hosts its endpoint, which never changes. connection: the gateway's number of the TCP
+    connection, 0 for none. day: of its newest stream. owner: Rule 3.
+    """
 
-    def __init__(self, number: int, endpoint: Endpoint, user: str, emit: Callable[[tuple[Any, ...]], None]) -> None:
+    __slots__ = (
+        "account", "books", "connection", "day", "endpoint", "events", "firm", "live", "number", "owner", "peer",
+        "tokens", "user",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, endpoint: Endpoint, user: str, events: list[tuple[Any, ...]], peer: Peer | None = None
+    ) -> None:
         self.number = number
         self.endpoint = endpoint
-        self.user = user
-        self.emit = emit
-        self.connection = 0  # the gateway's number of the TCP connection, 0 for none
-        self.day = 0  # of its newest stream
+        self.user = self.account = user  # the account is its user's, or of that name
+        self.firm = ""
+        self.events = events
+        self.peer = peer
+        self.connection = 0
+        self.day = 0
         self.owner: Peer | None = None
         self.tokens: dict[bytes, None] = {}
         self.live: dict[bytes, Order] = {}
@@ -121,28 +134,34 @@ class Session:
         """Begin a connection, and the day's stream if this is its first; an older connection counts as ended."""
         if self.connection:
             self.disconnect()
-        day = self.endpoint.engine.day
+        self.peer = peer
         if self.owner is None:
-            self.owner, self.day = peer, day
-            self.emit((SESSION_STREAM, self.number, self.endpoint.name, self.user, self.stream_name))
-            self.emit((SYSTEM, self.number, START_OF_DAY))
+            self.begin_day()
         self.connection = connection
-        self.emit((LOGGED_ON, self.number, self.endpoint.name, connection, self.stream_name))
+        self.events.append((LOGGED_ON, self.number, self.endpoint.name, connection, self.stream_name))
 
     def disconnect(self) -> None:
-        """End the connection; with cancel_on_disconnect the orders go with it."""
+        """End the connection; what that does to the orders is the endpoint's choice."""
+        from openoutcry.matcher import masscancel
+
         self.connection = 0
-        if self.endpoint.properties["cancel_on_disconnect"]:
-            self.cancel_all(CANCEL_DISCONNECT)
+        masscancel.disconnected(self)
 
     def cancel_all(self, reason: int) -> None:
         """Cancel every live order, oldest first."""
-        for order in list(self.live.values()):
-            order[BOOK].cancel(order, reason)
+        from openoutcry.matcher import masscancel
+
+        masscancel.cancel_all(list(self.live.values()), reason)
+
+    def begin_day(self) -> None:
+        """Begin the day's stream."""
+        self.owner, self.day = self.peer, self.endpoint.engine.day
+        self.events.append((SESSION_STREAM, self.number, self.endpoint.name, self.user, self.stream_name))
+        self.events.append((SYSTEM, self.number, START_OF_DAY))
 
     def end_day(self) -> None:
-        """End the day's stream and forget its tokens; its orders are gone already."""
+        """End the day's stream and forget its tokens, but for those of the orders that outlive the day."""
         if self.owner is not None:
-            self.emit((SYSTEM, self.number, END_OF_DAY))
+            self.events.append((SYSTEM, self.number, END_OF_DAY))
             self.owner = None
-            self.tokens = {}
+            self.tokens = dict.fromkeys(self.live)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         WireError,
     )
     from openoutcry.exchange import Exchange
-    from openoutcry.handles import Book, Endpoint, Engine, User
+    from openoutcry.handles import Book, Desk, Endpoint, Engine, User
 
 __version__ = "0.1.0"
 
@@ -28,13 +28,14 @@ _HOMES: Final = {
     **dict.fromkeys(("ClientError", "ClusterError", "JournalError", "LoginRejected", "OpenOutcryError",
                      "ProtocolError", "VerbError", "WireError"), "openoutcry.errors"),
     "Exchange": "openoutcry.exchange",
-    **dict.fromkeys(("Book", "Endpoint", "Engine", "User"), "openoutcry.handles"),
+    **dict.fromkeys(("Book", "Desk", "Endpoint", "Engine", "User"), "openoutcry.handles"),
 }  # fmt: skip
 
 __all__ = [
     "Book",
     "ClientError",
     "ClusterError",
+    "Desk",
     "Endpoint",
     "Engine",
     "Exchange",

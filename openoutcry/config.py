@@ -237,8 +237,8 @@ def _set(entry: Entry, name: str, present: Any, call: Call, say: Say) -> None:
     held = dict(present)
     for key, value in entry.properties.items():
         wanted = verbs.set_property(kind.properties, entry.kind, key, value)
-        if key in held and held[key] in (wanted, value):
-            continue
+        if held.get(key, kind.properties[key].default) in (wanted, value):
+            continue  # what is not shown has its default
         try:
             call(kind.set_property, **{kind.owner: name, "name": key, "value": value})
         except VerbError as error:

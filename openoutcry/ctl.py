@@ -39,15 +39,16 @@ def overview() -> str:
 
 def usage(row: verbs.Verb) -> str:
     """A verb with its arguments: ``depth BOOK [LEVELS]``."""
-    return " ".join([row.name, *(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in row.parameters)])
+    plain = row.parameters[: len(row.parameters) - row.options]
+    words = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in plain]
+    return " ".join([row.name, *words, *(["[PROPERTY=VALUE ...]"] if row.options else [])])
 
 
 def explain(row: verbs.Verb) -> str:
     """The help of one verb."""
     lines = [f"{row.meaning[:1].upper()}{row.meaning[1:]}.", ""]
-    for p in row.parameters:
-        default = "" if p.required or p.default is None else f" (default: {p.default})"
-        lines.append(f"  {p.name:<10} {p.meaning}{default}")
+    width = max((len(p.name) for p in row.parameters), default=0)
+    lines += [f"  {p.name:<{width}}  {p.meaning}{_kind(p)}" for p in row.parameters]
     properties = {
         "set_engine_property": verbs.ENGINE_PROPERTIES, "set_book_property": verbs.BOOK_PROPERTIES,
         "set_protocol_property": verbs.ENDPOINT_PROPERTIES,
@@ -57,9 +58,23 @@ def explain(row: verbs.Verb) -> str:
     return "\n".join([*lines, "", *([ARGUMENT_NOTES] if row.parameters else [])]).rstrip()
 
 
+def _kind(p: verbs.Parameter) -> str:
+    """An argument's choices and its default, in brackets."""
+    notes = ["one of: " + ", ".join(p.choices)] if p.choices else []
+    if p.type == "bool":
+        notes.append("yes or no")
+    if not p.required and p.default not in (None, ""):
+        notes.append(f"default: {('no', 'yes')[p.default] if p.type == 'bool' else p.default}")
+    return f" ({'; '.join(notes)})" if notes else ""
+
+
 def _value(p: verbs.Parameter) -> str:
     if p.type == "bool":
         return f"yes or no, default {'yes' if p.default else 'no'}"
+    if p.type == "choice":
+        return f"{', '.join(choice or 'nothing' for choice in p.choices)}; default {p.default or 'nothing'}"
+    if p.type == "text":
+        return f"text of at most {p.high} characters, default {p.default or 'nothing'}"
     shown = verbs.price_text if p.type == "price" else str
     return f"{shown(p.low)} to {shown(p.high)}, default {shown(p.default)}"
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from openoutcry import parts
 from openoutcry.errors import ClusterError, OpenOutcryError
-from openoutcry.handles import Book, Endpoint, Engine, Handle, User, name_of
+from openoutcry.handles import Book, Desk, Endpoint, Engine, Handle, User, name_of
 
 # The rest is imported in start(), when the nursery is already loading what the parts need, on another core.
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 SEGMENT_BYTES: Final = 1024 * 1024  # of the journal: a test's is short, and a segment is written out in advance
 LOOK_AGAIN_S: Final = 0.002  # between two looks at `status` while the parts connect to the matcher
 PREFIX: Final = "openoutcry-"  # of the temporary directories
+
+Price = str | int  # "10.05"; an int is whole units of the currency
+Rows = list[dict[str, Any]]
 
 
 class Exchange:
@@ -243,6 +246,7 @@ class Exchange:
     def call(self, verb: str, *arguments: Any, **named: Any) -> Any:
         """Carry out any control verb; returns its value. Raises VerbError; ClusterError when control is silent."""
         plain = [name_of(a) if isinstance(a, Handle) else a for a in arguments]
+        named = {key: name_of(a) if isinstance(a, Handle) else a for key, a in named.items()}
         with self._lock:
             if self._control is None:
                 raise ClusterError("this exchange is not running")
@@ -298,11 +302,12 @@ class Exchange:
         self.call("set_protocol_property", endpoint, name, value)
 
     def create_user(
-        self, name: str, password: str, endpoint: str | Endpoint | None = None, account: str | None = None
-    ) -> User:
+        self, name: str, password: str, endpoint: str | Endpoint | None = None, account: str | None = None,
+        firm: str | None = None,
+    ) -> User:  # fmt: skip
         """Let a user log in; endpoints for which there is no user accept any login."""
-        self.call("create_user", name, password, endpoint, account)
-        return User(self, name, None if endpoint is None else name_of(endpoint), account or name)
+        self.call("create_user", name, password, endpoint, account, firm)
+        return User(self, name, None if endpoint is None else name_of(endpoint), account or name, firm or "")
 
     def delete_user(self, name: str | User) -> None:
         """Forget a user."""
@@ -324,14 +329,161 @@ class Exchange:
         """Cancel what is left, end the day and every client stream."""
         self.call("end_of_day", engine)
 
-    def halt(self, book: str | Book) -> None:
+    def set_phase(self, engine: str | Engine, phase: str, book: str | Book | None = None) -> None:
+        """Go to a trading phase; leaving an auction phase for trading or the close uncrosses."""
+        self.call("set_phase", engine, phase, book)
+
+    def set_timetable(self, engine: str | Engine, timetable: str, book: str | Book | None = None) -> None:
+        """Have the phases change by the clock, every day: "HH:MM[:SS] phase, ..." in UTC; "" takes it away."""
+        self.call("set_timetable", engine, timetable, book)
+
+    def halt(self, book: str | Book, reason: str = "") -> None:
         """Stop trading in one book; orders stay and can be cancelled."""
-        self.call("halt", book)
+        self.call("halt", book, reason)
 
-    def resume(self, book: str | Book) -> None:
-        """Go on trading in a halted book."""
-        self.call("resume", book)
+    def resume(self, book: str | Book, auction: bool = False) -> None:
+        """Go on trading in a halted book, at once or with an auction."""
+        self.call("resume", book, auction)
 
+    def halt_market(self, engine: str | Engine, reason: str = "") -> None:
+        """Stop trading in every book of an engine."""
+        self.call("halt_market", engine, reason)
+
+    def resume_market(self, engine: str | Engine, auction: bool = False) -> None:
+        """Go on trading in a halted market; books halted by ``halt`` stay so."""
+        self.call("resume_market", engine, auction)
+
+    # ------------------------------------------------------------------------------------- risk
+    def set_limit(self, engine: str | Engine, scope: str, name: str, rule: str, value: str | int | bool) -> None:
+        """Set a risk limit: openoutcry.verbs.LIMIT_RULES, for one of LIMIT_SCOPES."""
+        self.call("set_limit", engine, scope, name, rule, value)
+
+    def clear_limit(self, engine: str | Engine, scope: str, name: str, rule: str) -> None:
+        """Take a risk limit away."""
+        self.call("clear_limit", engine, scope, name, rule)
+
+    def kill_switch(self, engine: str | Engine, scope: str, name: str) -> dict[str, Any]:
+        """Cancel all orders of a firm, an account ... and reject new ones until ``revive``."""
+        found: dict[str, Any] = self.call("kill_switch", engine, scope, name)
+        return found
+
+    def revive(self, engine: str | Engine, scope: str, name: str) -> None:
+        """Let orders in again after the kill switch."""
+        self.call("revive", engine, scope, name)
+
+    def set_fee(
+        self, engine: str | Engine, firm: str, maker_fee: Price = 0, taker_fee: Price = 0, maker_fee_ppm: int = 0,
+        taker_fee_ppm: int = 0,
+    ) -> None:  # fmt: skip
+        """Give a firm rates of its own, in place of those of every book of the engine."""
+        self.call("set_fee", engine, firm, maker_fee, taker_fee, maker_fee_ppm, taker_fee_ppm)
+
+    def clear_fee(self, engine: str | Engine, firm: str) -> None:
+        """Have a firm pay the rates of the books again."""
+        self.call("clear_fee", engine, firm)
+
+    # ------------------------------------------------------------------------------------- orders
+    def desk(
+        self, engine: str | Engine, name: str = "desk", account: str | None = None, firm: str | None = None
+    ) -> Desk:
+        """A desk: a client that enters its orders by verbs. Made when there is none."""
+        self.call("set_desk", engine, name, account, firm)
+        return Desk(self, name, name_of(engine))
+
+    def set_desk(
+        self, engine: str | Engine, desk: str | Desk, account: str | None = None, firm: str | None = None
+    ) -> None:
+        """Say whose orders a desk's orders are; makes the desk when it is new."""
+        self.call("set_desk", engine, desk, account, firm)
+
+    def enter_order(
+        self, order_id: str, book: str | Book, side: str, quantity: int, price: Price | None = None,
+        desk: str | Desk = "desk", order_type: str = "limit", time_in_force: str = "day", expire: int = 0,
+        minimum_quantity: int = 0, account: str | None = None, stop_price: Price | None = None,
+        trail_amount: Price | None = None, trail_percent: int | None = None, protection: Price | None = None,
+        display_quantity: int | None = None, display_range: int | None = None, hidden: bool | None = None,
+        post_only: str | None = None, all_or_none: bool | None = None, peg: str | None = None,
+        peg_offset: Price | None = None, pair: str | None = None, take_profit: Price | None = None,
+        stop_loss: Price | None = None, reduce_only: bool | None = None, self_match: str | None = None,
+        keep: bool | None = None,
+    ) -> Rows:  # fmt: skip
+        """Enter an order; returns what the desk was told, as dictionaries, the first of them accepted or rejected.
+
+        The arguments from order_type on are openoutcry.verbs.ORDER_PROPERTIES.
+        """
+        found: Rows = self.call(
+            "enter_order", order_id, book, side, quantity, price, desk, order_type, time_in_force, expire,
+            minimum_quantity, account, stop_price, trail_amount, trail_percent, protection, display_quantity,
+            display_range, hidden, post_only, all_or_none, peg, peg_offset, pair, take_profit, stop_loss, reduce_only,
+            self_match, keep,
+        )  # fmt: skip
+        return found
+
+    def amend_order(
+        self, order_id: str, quantity: int | None = None, price: Price | None = None, desk: str | Desk = "desk",
+        new_id: str | None = None, engine: str | Engine | None = None, order_type: str | None = None,
+        time_in_force: str | None = None, expire: int | None = None, minimum_quantity: int | None = None,
+        account: str | None = None, stop_price: Price | None = None, trail_amount: Price | None = None,
+        trail_percent: int | None = None, protection: Price | None = None, display_quantity: int | None = None,
+        display_range: int | None = None, hidden: bool | None = None, post_only: str | None = None,
+        all_or_none: bool | None = None, peg: str | None = None, peg_offset: Price | None = None,
+        pair: str | None = None, take_profit: Price | None = None, stop_loss: Price | None = None,
+        reduce_only: bool | None = None, self_match: str | None = None, keep: bool | None = None,
+    ) -> Rows:  # fmt: skip
+        """Change an order: what is not given stays. quantity: the new total, with what has executed.
+
+        One that only becomes smaller keeps its place. Returns what the desk was told.
+        """
+        found: Rows = self.call(
+            "amend_order", order_id, quantity, price, desk, new_id, engine, order_type, time_in_force, expire,
+            minimum_quantity, account, stop_price, trail_amount, trail_percent, protection, display_quantity,
+            display_range, hidden, post_only, all_or_none, peg, peg_offset, pair, take_profit, stop_loss, reduce_only,
+            self_match, keep,
+        )  # fmt: skip
+        return found
+
+    def cancel_order(
+        self, order_id: str, desk: str | Desk = "desk", quantity: int = 0, engine: str | Engine | None = None
+    ) -> Rows:
+        """Cancel an order, or a part of it: quantity is the new total, with what has executed."""
+        found: Rows = self.call("cancel_order", order_id, desk, quantity, engine)
+        return found
+
+    def mass_cancel(
+        self, engine: str | Engine, session: int | None = None, desk: str | Desk | None = None,
+        account: str | None = None, firm: str | None = None, book: str | Book | None = None, side: str | None = None,
+        low: Price | None = None, high: Price | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Cancel all orders to which everything given applies; returns how many: {"orders": 3}."""
+        found: dict[str, Any] = self.call("mass_cancel", engine, session, desk, account, firm, book, side, low, high)
+        return found
+
+    def quote(
+        self, desk: str | Desk, book: str | Book, bid_quantity: int, bid_price: Price, ask_quantity: int,
+        ask_price: Price, indicative: bool = False,
+    ) -> Rows:  # fmt: skip
+        """Quote both sides of a book, in place of the desk's earlier quote; a quantity of 0 takes a side out."""
+        found: Rows = self.call("quote", desk, book, bid_quantity, bid_price, ask_quantity, ask_price, indicative)
+        return found
+
+    def mass_quote(
+        self, desk: str | Desk, quotes: str, engine: str | Engine | None = None, indicative: bool = False
+    ) -> Rows:
+        """Quote several books at once: "AAPL 100@10.00/100@10.05 MSFT 50@20/50@20.10"."""
+        found: Rows = self.call("mass_quote", desk, quotes, engine, indicative)
+        return found
+
+    def break_trade(self, match: int, reason: str = "erroneous") -> dict[str, Any]:
+        """Declare that a trade never was."""
+        found: dict[str, Any] = self.call("break_trade", match, reason)
+        return found
+
+    def correct_trade(self, match: int, price: Price, reason: str = "erroneous") -> dict[str, Any]:
+        """Change the price of a trade."""
+        found: dict[str, Any] = self.call("correct_trade", match, price, reason)
+        return found
+
+    # ------------------------------------------------------------------------------------- looking
     def status(self) -> dict[str, Any]:
         """Whether everything is connected and moving, with processes and endpoints."""
         found: dict[str, Any] = self.call("status")
@@ -347,11 +499,55 @@ class Exchange:
         found: dict[str, Any] = self.call("depth", book, levels)
         return found
 
+    def describe(self, book: str | Book) -> dict[str, Any]:
+        """Everything about one book."""
+        found: dict[str, Any] = self.call("describe", book)
+        return found
+
+    def indicative(self, book: str | Book) -> dict[str, Any]:
+        """Where an auction in the book would end now."""
+        found: dict[str, Any] = self.call("indicative", book)
+        return found
+
+    def orders(self, book: str | Book, desk: str | Desk | None = None, count: int = 100) -> Rows:
+        """A book's live orders with all their terms, also what nobody sees."""
+        found: Rows = self.call("orders", book, desk, count)
+        return found
+
+    def trades(self, book: str | Book, count: int = 100) -> Rows:
+        """A book's last trades, the newest first."""
+        found: Rows = self.call("trades", book, count)
+        return found
+
+    def order_events(
+        self, desk: str | Desk, since: int = 0, engine: str | Engine | None = None, count: int = 100
+    ) -> Rows:
+        """What a desk was told about its orders, each with its ``number``, from the one after ``since``."""
+        found: Rows = self.call("order_events", desk, since, engine, count)
+        return found
+
+    def order_status(
+        self, order_id: str, desk: str | Desk = "desk", engine: str | Engine | None = None
+    ) -> dict[str, Any]:
+        """An order as it is, with the shares before it in its queue (``ahead``)."""
+        found: dict[str, Any] = self.call("order_status", order_id, desk, engine)
+        return found
+
+    def positions(self, engine: str | Engine, account: str | None = None) -> Rows:
+        """What accounts have bought and sold in the books that count it."""
+        found: Rows = self.call("positions", engine, account)
+        return found
+
+    def fees_paid(self, account: str | None = None) -> Rows:
+        """What accounts have paid; less than 0 when rebates prevail."""
+        found: Rows = self.call("fees_paid", account)
+        return found
+
     def state_hash(self) -> dict[str, Any]:
         """Hash of the matcher's state and the sequence number it belongs to."""
         found: dict[str, Any] = self.call("state_hash")
         return found
 
     def list(self, kind: str) -> Any:
-        """Everything of one kind: engines, books, endpoints, users, sessions, properties or verbs."""
+        """Everything of one kind: one of openoutcry.verbs.LISTS."""
         return self.call("list", kind)

@@ -33,6 +33,7 @@ TRADE_ROWS: Final = 8_192  # trades in one answer to `trades`
 IMAGES_MAX: Final = 16  # snapshots that are being fetched page by page
 IMAGE_NS: Final = 10_000_000_000  # how long such a snapshot is kept
 TRADES_KEPT: Final = 4_096  # trades a book keeps for retransmission (1 MB)
+CORRECTIONS_KEPT: Final = 256  # corrections a book keeps, for its snapshots
 HEARTBEAT_NS: Final = 1_000_000_000  # a quiet subscriber learns of a lost last message within this
 
 # ------------------------------------------------------------------------------------------------- topics
@@ -42,11 +43,23 @@ DEPTH: Final = "depth"
 ORDER: Final = "order"
 STATUS: Final = "status"
 STATS: Final = "stats"
+AUCTION: Final = "auction"
+CORRECTION: Final = "correction"
+QUOTE: Final = "quote"
+INSTRUMENT: Final = "instrument"
 HEARTBEAT: Final = "heartbeat"
-CHANNELS: Final = (TRADE, BBO, DEPTH, ORDER, STATUS, STATS)  # the order of the numbers in a heartbeat
+# In the order of their numbers in a heartbeat.
+CHANNELS: Final = (TRADE, BBO, DEPTH, ORDER, STATUS, STATS, AUCTION, CORRECTION, QUOTE, INSTRUMENT)
 ALL_CHANNELS: Final = (*CHANNELS, HEARTBEAT)
 
 DELETED: Final = "deleted"  # the phase of a book that is gone
+COLLECTING: Final = frozenset(  # phases in which orders are collected for an auction, and best prices may cross
+    wire.PHASES[phase]
+    for phase in (
+        wire.PHASE_PRE_OPEN, wire.PHASE_PRE_OPEN_NO_CANCEL, wire.PHASE_OPENING_AUCTION, wire.PHASE_VOLATILITY_AUCTION,
+        wire.PHASE_CLOSING_AUCTION,
+    )
+)  # fmt: skip
 
 
 def topic(channel: str, symbol: str) -> bytes:
@@ -67,8 +80,8 @@ def split_topic(data: bytes) -> tuple[str, str]:
 
 # ------------------------------------------------------------------------------------------------- messages
 class Trade(NamedTuple):
-    """One match. side: of the aggressor, BUY or SELL. order: the resting order's reference number. time_ns: that of the
-    message; a row of a message is without it."""
+    """One match. side: of the aggressor, BUY or SELL, 0 in an auction. order: the resting order's reference number, 0
+    when it was hidden, and in an auction. time_ns: that of the message; a row of a message is without it."""
 
     match: int
     price: int
@@ -109,6 +122,40 @@ class Stats(NamedTuple):
     day: int = 1
 
 
+class Auction(NamedTuple):
+    """How an auction stands: cross 0, where it would end now; or how it has ended: cross says which (wire.CROSSES).
+
+    price, quantity: 0 when nothing would be, or was, executed. side, imbalance: what would be left over at that price.
+    """
+
+    cross: int = 0
+    price: int = 0
+    quantity: int = 0
+    side: int = 0
+    imbalance: int = 0
+
+
+class Correction(NamedTuple):
+    """A trade that was at another price than `price`; new_price 0: that never was. time_ns: as in Trade."""
+
+    match: int
+    quantity: int
+    price: int
+    new_price: int
+    time_ns: int = 0
+
+
+class Quote(NamedTuple):
+    """An indicative quote: shown, not tradeable. maker: a number that stands for who quotes. A side with quantity 0 is
+    empty; the quote is gone when both are."""
+
+    maker: int
+    bid_quantity: int
+    bid_price: int
+    ask_quantity: int
+    ask_price: int
+
+
 class Heartbeat(NamedTuple):
     """The last number of every topic of a symbol. life: grows with each start of the publisher."""
 
@@ -118,6 +165,10 @@ class Heartbeat(NamedTuple):
     order: int
     status: int
     stats: int
+    auction: int
+    correction: int
+    quote: int
+    instrument: int
     life: int
 
 
@@ -127,11 +178,15 @@ ORDER_ROWS: Final = {
     wire.TRADED: 7,  # order, quantity, price, match, side of the aggressor, leaves
     wire.REDUCED: 4,  # order, quantity, leaves
     wire.ORDER_REPLACED: 5,  # previous, order, quantity, price
+    wire.CROSS_TRADED: 8,  # buy_order, sell_order, quantity, price, match, buy_leaves, sell_leaves
 }
 
 _INT: Final = {int}
 _TUPLE: Final = {tuple}
 _SIDES: Final = {wire.BUY, wire.SELL}
+_SIDES_OR_NONE: Final = {0, wire.BUY, wire.SELL}
+_ROWS: Final = frozenset((TRADE, DEPTH, ORDER, AUCTION, CORRECTION, QUOTE, INSTRUMENT))  # their body is one array
+_VALUES: Final = {int, bool, str}  # types of a property's value
 _MAX: Final = 2**64 - 1  # the greatest integer of msgpack
 
 
@@ -167,9 +222,9 @@ def _all_ints(rows: tuple[tuple[Any, ...], ...], name: str) -> None:
         raise WireError(f"{name}: every field is an integer from 0 up")
 
 
-def _sides(rows: Iterable[Any], index: int, name: str) -> None:
-    if not {row[index] for row in rows} <= _SIDES:
-        raise WireError(f"{name}: side must be {wire.BUY} or {wire.SELL}")
+def _sides(rows: Iterable[Any], index: int, name: str, known: set[int] = _SIDES) -> None:
+    if not {row[index] for row in rows} <= known:
+        raise WireError(f"{name}: side must be one of {', '.join(map(str, sorted(known)))}")
 
 
 def _text(value: Any, name: str, size: int = wire.SHORT_TEXT_MAX) -> None:
@@ -183,6 +238,22 @@ def _check_order_rows(rows: Any) -> None:
     _all_ints(rows, ORDER)
     if [*map(len, rows)] != [ORDER_ROWS.get(row[0]) for row in rows]:
         raise WireError("order: a row is one of the order events")
+
+
+def _check_auctions(rows: Any) -> None:
+    _rows(rows, len(Auction._fields), AUCTION)
+    _sides(rows, 3, AUCTION, _SIDES_OR_NONE)
+    if not {row[0] for row in rows} <= {0, *wire.CROSSES}:
+        raise WireError("auction: unknown cross")
+
+
+def _check_properties(rows: Any) -> None:
+    if type(rows) is not tuple or not {*map(type, rows)} <= _TUPLE or not {*map(len, rows)} <= {2}:
+        raise WireError("instrument: an array of properties, each a name and a value")
+    for name, value in rows:
+        _text(name, "property")
+        if type(value) not in _VALUES:
+            raise WireError("instrument: a value is text, a whole number, true or false")
 
 
 def _check_stats(fields: tuple[Any, ...]) -> None:
@@ -199,7 +270,7 @@ def decode(channel: str, data: bytes) -> tuple[Any, ...]:
     if type(message) is not tuple or len(message) < 3 or not _ints(message[:2], 2) or message[0] < 1:
         raise WireError("a message is an array that begins with seq and time_ns")
     body = message[2:]
-    if channel in (TRADE, DEPTH, ORDER) and len(body) != 1:
+    if channel in _ROWS and len(body) != 1:
         raise WireError(f"{channel}: one array of rows")
     if channel == DEPTH:
         _rows(body[0], 4, channel)
@@ -208,7 +279,7 @@ def decode(channel: str, data: bytes) -> tuple[Any, ...]:
         _check_order_rows(body[0])
     elif channel == TRADE:
         _rows(body[0], 5, channel)
-        _sides(body[0], 3, channel)
+        _sides(body[0], 3, channel, _SIDES_OR_NONE)
     elif channel == STATUS:
         if len(body) != 2:
             raise WireError("status: phase and text")
@@ -216,9 +287,20 @@ def decode(channel: str, data: bytes) -> tuple[Any, ...]:
         _text(body[1], "text")
     elif channel == STATS:
         _check_stats(body)
+    elif channel in _ROWS:
+        _decode_rare(channel, body[0])
     elif not _ints(body, 4 if channel == BBO else len(Heartbeat._fields)):
         raise WireError(f"{channel}: wrong fields")
     return message
+
+
+def _decode_rare(channel: str, rows: Any) -> None:
+    if channel == AUCTION:
+        _check_auctions(rows)
+    elif channel == INSTRUMENT:
+        _check_properties(rows)
+    else:
+        _rows(rows, 4 if channel == CORRECTION else len(Quote._fields), channel)
 
 
 # ------------------------------------------------------------------------------------------------- snapshot service
@@ -226,6 +308,7 @@ SNAPSHOT: Final = "snapshot"  # symbol [, orders 0 or 1]
 PAGE: Final = "page"  # image, page
 SYMBOLS: Final = "symbols"  # offset
 TRADES: Final = "trades"  # symbol, first seq, last seq
+INSTRUMENT_OF: Final = "instrument"  # symbol
 
 ERROR_CODES: Final = {
     "malformed": "the request is not a message of this service",
@@ -260,6 +343,9 @@ class SnapshotHead(NamedTuple):
     text: str
     bbo: Bbo
     stats: Stats
+    auction: Auction
+    corrections: tuple[Correction, ...]
+    properties: tuple[tuple[str, Any], ...]
     image: int
     pages: int
 
@@ -269,6 +355,18 @@ class Page(NamedTuple):
 
     levels: tuple[Level, ...]
     orders: tuple[tuple[int, int, int, int], ...]
+    quotes: tuple[Quote, ...]
+
+
+class Instrument(NamedTuple):
+    """Reference data of a book. seq: the last number of its topic ``instrument``."""
+
+    topic: str
+    name: str
+    engine: str
+    symbol: str
+    seq: int
+    properties: tuple[tuple[str, Any], ...]
 
 
 def request(number: int, what: str, *arguments: Any) -> bytes:
@@ -321,31 +419,48 @@ def decode_snapshot(body: tuple[Any, ...]) -> tuple[SnapshotHead, Page]:
     """The body of an answer to SNAPSHOT. Raises WireError."""
     if len(body) != len(SnapshotHead._fields) + len(Page._fields):
         raise WireError("snapshot: wrong number of fields")
-    time_ns, *texts, life, seqs, phase, text, bbo, stats, image, pages = body[:-2]
-    for value in (*texts, phase, text):
+    head = SnapshotHead._make(body[: len(SnapshotHead._fields)])
+    for value in (head.topic, head.name, head.engine, head.symbol, head.phase, head.text):
         _text(value, "snapshot")
-    if not _ints((time_ns, life, image, pages), 4) or pages < 1 or type(stats) is not tuple:
+    if not _ints((head.time_ns, head.life, head.image, head.pages), 4) or head.pages < 1:
         raise WireError("snapshot: wrong fields")
-    if not _ints(seqs, len(CHANNELS)) or not _ints(bbo, 4):
+    if type(head.stats) is not tuple or not _ints(head.seqs, len(CHANNELS)) or not _ints(head.bbo, 4):
         raise WireError("snapshot: wrong numbers")
-    _check_stats(stats)
-    head = (time_ns, *texts, life, seqs, phase, text, Bbo(*bbo), Stats(*stats), image, pages)
-    return SnapshotHead._make(head), _page(*body[-2:])
+    _check_stats(head.stats)
+    _check_auctions((head.auction,))
+    _rows(head.corrections, len(Correction._fields), "corrections")
+    _check_properties(head.properties)
+    head = head._replace(
+        bbo=Bbo(*head.bbo), stats=Stats(*head.stats), auction=Auction(*head.auction),
+        corrections=tuple(map(Correction._make, head.corrections)),
+    )  # fmt: skip
+    return head, _page(*body[len(SnapshotHead._fields) :])
 
 
 def decode_page(body: tuple[Any, ...]) -> tuple[int, int, Page]:
     """(image, page number, page) of an answer to PAGE. Raises WireError."""
-    if len(body) != 4 or not _ints(body[:2], 2):
+    if len(body) != 2 + len(Page._fields) or not _ints(body[:2], 2):
         raise WireError("page: wrong fields")
-    return body[0], body[1], _page(body[2], body[3])
+    return body[0], body[1], _page(*body[2:])
 
 
-def _page(levels: Any, orders: Any) -> Page:
+def _page(levels: Any, orders: Any, quotes: Any) -> Page:
     _rows(levels, 4, "levels")
     _rows(orders, 4, "orders")
+    _rows(quotes, len(Quote._fields), "quotes")
     _sides(levels, 0, "levels")
     _sides(orders, 1, "orders")
-    return Page(tuple(map(Level._make, levels)), orders)
+    return Page(tuple(map(Level._make, levels)), orders, tuple(map(Quote._make, quotes)))
+
+
+def decode_instrument(body: tuple[Any, ...]) -> Instrument:
+    """The body of an answer to INSTRUMENT_OF. Raises WireError."""
+    if len(body) != len(Instrument._fields) or not _ints(body[4:5], 1):
+        raise WireError("instrument: wrong fields")
+    for value in body[:4]:
+        _text(value, "instrument")
+    _check_properties(body[5])
+    return Instrument._make(body)
 
 
 def decode_symbols(body: tuple[Any, ...]) -> tuple[int, list[SymbolRow]]:
@@ -367,7 +482,7 @@ def decode_trades(body: tuple[Any, ...]) -> tuple[int, list[tuple[Any, ...]]]:
         if type(message) is not tuple or len(message) != 3 or not _ints(message[:2], 2):
             raise WireError("trades: a message is [seq, time_ns, rows]")
         _rows(message[2], 5, "trades")
-        _sides(message[2], 3, "trades")
+        _sides(message[2], 3, "trades", _SIDES_OR_NONE)
     return body[0], list(body[1])
 
 

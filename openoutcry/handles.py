@@ -62,6 +62,30 @@ class Engine(Handle):
         """Cancel what is left, end the day and every client stream."""
         self.exchange.end_of_day(self)
 
+    def set_phase(self, phase: str) -> None:
+        """Bring all books to a trading phase."""
+        self.exchange.set_phase(self, phase)
+
+    def set_timetable(self, timetable: str) -> None:
+        """Have the phases change by the clock; "" takes it away."""
+        self.exchange.set_timetable(self, timetable)
+
+    def halt(self, reason: str = "") -> None:
+        """Stop trading in every book."""
+        self.exchange.halt_market(self, reason)
+
+    def resume(self, auction: bool = False) -> None:
+        """Go on trading."""
+        self.exchange.resume_market(self, auction)
+
+    def set_limit(self, scope: str, name: str, rule: str, value: str | int | bool) -> None:
+        """Set a risk limit of a firm, an account or a session."""
+        self.exchange.set_limit(self, scope, name, rule, value)
+
+    def desk(self, name: str = "desk", account: str | None = None, firm: str | None = None) -> Desk:
+        """A desk: a client that enters its orders by verbs."""
+        return self.exchange.desk(self, name, account, firm)
+
 
 @dataclass(frozen=True)
 class Book(Handle):
@@ -78,13 +102,37 @@ class Book(Handle):
         """Set one of openoutcry.verbs.BOOK_PROPERTIES."""
         self.exchange.set_book_property(self, name, value)
 
-    def halt(self) -> None:
+    def halt(self, reason: str = "") -> None:
         """Stop trading; orders stay and can be cancelled."""
-        self.exchange.halt(self)
+        self.exchange.halt(self, reason)
 
-    def resume(self) -> None:
-        """Go on trading."""
-        self.exchange.resume(self)
+    def resume(self, auction: bool = False) -> None:
+        """Go on trading, at once or with an auction."""
+        self.exchange.resume(self, auction)
+
+    def set_phase(self, phase: str) -> None:
+        """Bring this book alone to a trading phase."""
+        self.exchange.set_phase(self.engine, phase, self)
+
+    def set_timetable(self, timetable: str) -> None:
+        """Have the phases of this book alone change by the clock; "" takes it away."""
+        self.exchange.set_timetable(self.engine, timetable, self)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about it."""
+        return self.exchange.describe(self)
+
+    def orders(self, count: int = 100) -> list[dict[str, Any]]:
+        """Its live orders, also what nobody sees."""
+        return self.exchange.orders(self, None, count)
+
+    def trades(self, count: int = 100) -> list[dict[str, Any]]:
+        """Its last trades, the newest first."""
+        return self.exchange.trades(self, count)
+
+    def indicative(self) -> dict[str, Any]:
+        """Where an auction would end now."""
+        return self.exchange.indicative(self)
 
     def depth(self, levels: int = 0) -> dict[str, Any]:
         """Its price levels as the matcher has them."""
@@ -116,11 +164,60 @@ class Endpoint(Handle):
 
 
 @dataclass(frozen=True)
+class Desk(Handle):
+    """A client that enters its orders by verbs. What the methods return is what it was told, as dictionaries."""
+
+    engine: str
+
+    def enter(
+        self, order_id: str, book: str | Book, side: str, quantity: int, price: str | int | None = None,
+        **properties: Any,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Enter an order; properties: openoutcry.verbs.ORDER_PROPERTIES."""
+        return self.exchange.enter_order(order_id, book, side, quantity, price, self, **properties)
+
+    def amend(
+        self, order_id: str, quantity: int | None = None, price: str | int | None = None, new_id: str | None = None,
+        **properties: Any,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Change an order; quantity: the new total."""
+        return self.exchange.amend_order(order_id, quantity, price, self, new_id, self.engine, **properties)
+
+    def cancel(self, order_id: str, quantity: int = 0) -> list[dict[str, Any]]:
+        """Cancel an order, or a part of it."""
+        return self.exchange.cancel_order(order_id, self, quantity, self.engine)
+
+    def quote(
+        self, book: str | Book, bid_quantity: int, bid_price: str | int, ask_quantity: int, ask_price: str | int,
+        indicative: bool = False,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Quote both sides of a book."""
+        return self.exchange.quote(self, book, bid_quantity, bid_price, ask_quantity, ask_price, indicative)
+
+    def mass_quote(self, quotes: str, indicative: bool = False) -> list[dict[str, Any]]:
+        """Quote several books: "AAPL 100@10.00/100@10.05 MSFT ..."."""
+        return self.exchange.mass_quote(self, quotes, self.engine, indicative)
+
+    def cancel_all(self) -> int:
+        """Cancel all its orders; returns how many."""
+        return int(self.exchange.mass_cancel(self.engine, desk=self)["orders"])
+
+    def status(self, order_id: str) -> dict[str, Any]:
+        """An order as it is."""
+        return self.exchange.order_status(order_id, self, self.engine)
+
+    def events(self, since: int = 0, count: int = 100) -> list[dict[str, Any]]:
+        """What it was told, each with its ``number``, from the one after ``since``."""
+        return self.exchange.order_events(self, since, self.engine, count)
+
+
+@dataclass(frozen=True)
 class User(Handle):
     """A user who may log in. endpoint: None for every endpoint."""
 
     endpoint: str | None
     account: str
+    firm: str = ""
 
     def delete(self) -> None:
         """Forget the user."""

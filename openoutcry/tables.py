@@ -6,7 +6,18 @@ What is shown is what the verb returned, nothing is left out; programs use ``--j
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+FIRST: Final = (
+    "name",
+    "of",
+    "verb",
+    "order_id",
+    "match",
+    "number",
+    "kind",
+    "token",
+)  # columns of a table before others
 
 
 def show(value: Any, indent: str = "") -> str:
@@ -45,9 +56,9 @@ def table(rows: Sequence[dict[str, Any]], indent: str = "", columns: Sequence[st
 
 
 def _place(rows: Sequence[dict[str, Any]], key: str) -> int:
-    if key in ("name", "verb", "of"):
-        return 0
-    return 2 if any(isinstance(row.get(key), dict | list) for row in rows) else 1
+    if key in FIRST:
+        return FIRST.index(key)
+    return len(FIRST) + any(isinstance(row.get(key), dict | list) for row in rows)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

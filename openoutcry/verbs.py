@@ -9,7 +9,7 @@ the field, the value and the rule.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
@@ -37,8 +37,8 @@ class Parameter(NamedTuple):
     """One argument of a verb, or one property.
 
     type: ``name`` (letters, digits, ``_ . -``), ``symbol``, ``text``, ``secret``, ``int``, ``bool``, ``price``
-    (a decimal number as text or an int; stored as an integer in 1e-8), ``value`` (a property's, judged later).
-    low, high: range of an int or a price (in 1e-8), length of a text.
+    (a decimal number as text or an int; stored as an integer in 1e-8), ``choice`` (one of `choices`), ``value`` (a
+    property's, judged later). low, high: range of an int or a price (in 1e-8), length of a text.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Parameter(NamedTuple):
     default: Any = _REQUIRED
     low: int = 0
     high: int = wire.NAME_MAX
+    choices: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
@@ -55,12 +56,17 @@ class Parameter(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """One verb. journaled: it changes the matcher's state and goes through the journal."""
+    """One verb.
+
+    journaled: it changes the matcher's state and goes through the journal. options: so many of the last parameters are
+    properties of an order, which help shows in one word, since people give them by name.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
     meaning: str
     journaled: bool = True
+    options: int = 0
 
 
 def _name(name: str, meaning: str, default: Any = _REQUIRED) -> Parameter:
@@ -69,13 +75,178 @@ def _name(name: str, meaning: str, default: Any = _REQUIRED) -> Parameter:
 
 _PROPERTY = (
     Parameter("name", "name", "name of the property", low=1),
-    Parameter("value", "value", "its new value", low=0, high=wire.SHORT_TEXT_MAX),
+    Parameter("value", "value", "its new value", low=0, high=wire.ARGUMENT_TEXT_MAX),
 )
 _ENGINE = _name("engine", "name of the engine")
+
+_POSITIVE = wire.PRICE_MAX
+DAY_MS: Final = 86_400_000
+
+
+def _choice(name: str, meaning: str, choices: Iterable[str], default: Any = _REQUIRED) -> Parameter:
+    return Parameter(name, "choice", meaning, default, choices=tuple(choices))
+
+
+ENGINE_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        Parameter("max_quantity", "int", "safety threshold: larger orders are rejected", 999_999, 1, wire.QUANTITY_MAX),
+        Parameter("max_open_orders", "int", "open orders a session may have", 100_000, 1, 10_000_000),
+        Parameter("seed", "int", "seed of every random draw (ends of auctions, icebergs)", 1, 0, wire.UINT63_MAX),
+    )
+}
+BOOK_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        # what can be ordered
+        Parameter("tick_size", "price", "prices must be multiples of it", 10_000, 1, _POSITIVE),
+        Parameter("tick_table", "text", "ticks by price, as 'from=tick from=tick' (0=0.01 10=0.05)", "",
+                  0, 1_024),
+        Parameter("lot_size", "int", "quantities must be multiples of it", 1, 1, wire.QUANTITY_MAX),
+        Parameter("min_quantity", "int", "least quantity of an order", 1, 1, wire.QUANTITY_MAX),
+        Parameter("max_price", "price", "highest limit price", 199_999_99000000, 1, _POSITIVE),
+        # how it trades
+        _choice("allocation", "how an execution is shared out within a price level",
+                ("fifo", "pro-rata", "top-pro-rata", "lead-market-maker", "split"), "fifo"),
+        Parameter("pro_rata_minimum", "int", "pro rata: smaller allotments are rounded down to none", 1, 1,
+                  wire.QUANTITY_MAX),
+        Parameter("fifo_percent", "int", "split: this much by time, the rest pro rata", 50, 0, 100),
+        Parameter("top_max", "int", "top-pro-rata: most that the order that bettered the market gets first",
+                  wire.QUANTITY_MAX, 1, wire.QUANTITY_MAX),
+        Parameter("lead_market_makers", "text", "shares before all others, as 'ACCOUNT=percent ACCOUNT=percent'", "", 0,
+                  1_024),
+        _choice("self_match", "self-match prevention: which order goes", wire.SELF_MATCH_MODES.values(), "off"),
+        _choice("self_match_by", "whose orders do not match with each other", ("account", "firm", "session"),
+                "account"),
+        Parameter("market_protection", "price", "market orders trade and rest no further than this from the best "
+                  "price; 0: any price, never rest", 0, 0, _POSITIVE),
+        # auctions
+        Parameter("reference_price", "price", "for auctions, bands and collars before the first trade; 0: none", 0, 0,
+                  _POSITIVE),
+        Parameter("indicative_ms", "int", "least time between two indicative prices; 0: one after every change", 1_000,
+                  0, DAY_MS),
+        Parameter("random_end_ms", "int", "auctions that a timetable ends last longer by up to this", 0, 0, DAY_MS),
+        Parameter("extension_band", "int", "an auction whose price is further than this from the reference goes on "
+                  "(1e-4 of it; 0: never)", 0, 0, 1_000_000),
+        Parameter("extension_ms", "int", "for that long", 120_000, 1, DAY_MS),
+        Parameter("extensions_max", "int", "so many times at most", 1, 0, 100),
+        # bands and breakers
+        Parameter("static_band", "int", "widest move of a trade from the last auction's price (1e-4; 0: any)", 0, 0,
+                  1_000_000),
+        Parameter("dynamic_band", "int", "widest move of a trade from the last one (1e-4; 0: any)", 0, 0, 1_000_000),
+        _choice("band_action", "beyond a band: auction at once; pause: a limit state, then a halt, then an auction "
+                "(LULD); cancel: only what would trade beyond is cancelled", ("auction", "pause", "cancel"), "auction"),
+        Parameter("volatility_auction_ms", "int", "length of a volatility auction", 120_000, 1, DAY_MS),
+        Parameter("limit_state_ms", "int", "pause: how long the limit state may last", 15_000, 1, DAY_MS),
+        Parameter("pause_ms", "int", "pause: length of the halt", 300_000, 1, DAY_MS),
+        Parameter("price_collar", "int", "orders further than this through the reference are rejected (1e-4; 0: none)",
+                  0, 0, 1_000_000),
+        # money
+        Parameter("positions", "bool", "count positions by account (limits on them, and reduce-only, need it)", False),
+        Parameter("maker_fee", "price", "per share, for adding liquidity; below 0 is a rebate", 0, -_POSITIVE,
+                  _POSITIVE),
+        Parameter("taker_fee", "price", "per share, for removing liquidity and in auctions", 0, -_POSITIVE, _POSITIVE),
+        Parameter("maker_fee_ppm", "int", "in 1e-6 of the value, added to maker_fee", 0, -1_000_000, 1_000_000),
+        Parameter("taker_fee_ppm", "int", "in 1e-6 of the value, added to taker_fee", 0, -1_000_000, 1_000_000),
+        # what is traded: reference data
+        _choice("security_type", "kind of instrument", ("equity", "future", "option", "fx", "crypto"), "equity"),
+        Parameter("description", "text", "what it is", "", 0, 128),
+        Parameter("currency", "text", "of its prices (ISO 4217)", "", 0, 8),
+        Parameter("base_currency", "text", "of a pair: what the quantity counts", "", 0, 8),
+        Parameter("quantity_decimals", "int", "a quantity of 1 is 10 to the minus this", 0, 0, 8),
+        Parameter("multiplier", "int", "units of the underlying per contract", 1, 1, 1_000_000_000),
+        Parameter("underlying", "text", "symbol of a derivative's underlying", "", 0, wire.SYMBOL_MAX),
+        Parameter("expiry", "text", "of a derivative, as YYYYMMDD", "", 0, 8),
+        Parameter("strike", "price", "of an option", 0, 0, _POSITIVE),
+        _choice("put_call", "of an option", ("", "put", "call"), ""),
+    )
+}  # fmt: skip
+
+# Every property of an order beyond its book, side, quantity and price: arguments of enter_order and amend_order.
+ORDER_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        _choice("order_type", "kind of order", wire.ORDER_TYPES.values(), "limit"),
+        _choice("time_in_force", "how long it lasts", wire.TIMES_IN_FORCE.values(), "day"),
+        Parameter("expire", "int", "good-for-time: seconds to live; gtd: ns since 1970", 0, 0, wire.UINT63_MAX),
+        Parameter("minimum_quantity", "int", "least quantity that may execute at once", 0, 0, wire.QUANTITY_MAX),
+        Parameter("account", "name", "account, instead of the desk's", None, 1),
+        Parameter("stop_price", "price", "trigger of a stop or if-touched order", None, 1, _POSITIVE),
+        Parameter("trail_amount", "price", "trailing stop: distance from the market", None, 1, _POSITIVE),
+        Parameter("trail_percent", "int", "trailing stop: distance in 1e-4 of the price", None, 1, 9_999),
+        Parameter("protection", "price", "market order: worst distance from the best price", None, 0, _POSITIVE),
+        Parameter("display_quantity", "int", "iceberg: shows this much at a time", None, 1, wire.QUANTITY_MAX),
+        Parameter("display_range", "int", "iceberg: more or less by up to this, at random", None, 1, wire.QUANTITY_MAX),
+        Parameter("hidden", "bool", "nobody sees it", None),
+        _choice("post_only", "never takes liquidity: reject it, or slide its price", wire.POST_ONLY_MODES.values(),
+                None),
+        Parameter("all_or_none", "bool", "executes in whole or not at all", None),
+        _choice("peg", "pegged: what it follows", wire.PEGS.values(), None),
+        Parameter("peg_offset", "price", "pegged: added to what it follows", None, -_POSITIVE, _POSITIVE),
+        Parameter("pair", "name", "one cancels other: live orders of a desk with the same pair", None, 1),
+        Parameter("take_profit", "price", "bracket: limit price of the order that takes the profit", None, 1,
+                  _POSITIVE),
+        Parameter("stop_loss", "price", "bracket: trigger of the order that stops the loss", None, 1, _POSITIVE),
+        Parameter("reduce_only", "bool", "never opens or grows a position", None),
+        _choice("self_match", "instead of the book's self-match prevention", wire.SELF_MATCH_MODES.values(), None),
+        Parameter("keep", "bool", "not cancelled on disconnect", None),
+    )
+}  # fmt: skip
+ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        Parameter("cancel_on_disconnect", "bool", "cancel a session's orders when its connection ends", False),
+        Parameter("cancel_grace_ms", "int", "cancel_on_disconnect: after this long without a new connection", 0, 0,
+                  DAY_MS),
+        Parameter("heartbeat_ms", "int", "send a heartbeat after this long without sending", 1_000, 10, 60_000),
+        Parameter("receive_timeout_ms", "int", "drop a client that is silent for this long", 15_000, 50, 600_000),
+        Parameter("login_timeout_ms", "int", "drop a connection that has not logged in by then", 30_000, 50, 600_000),
+        Parameter("max_connections", "int", "connections at the same time; more are closed at once", 1_000, 1, 20_000),
+        Parameter("write_buffer_max", "int", "bytes waiting for a client that does not read; it is dropped beyond",
+                  1_000_000, 10_000, 64_000_000),
+    )
+}  # fmt: skip
+
+
+_BOOK: Final = _name("book", "name of the book")
+_DESK: Final = _name("desk", "whose order: a desk is a client of the verbs; it is made when it is first used", "desk")
+_OF_ENGINE: Final = _name("engine", "engine of the desk; none: the only one it can be", None)
+_ORDER_ID: Final = _name("order_id", "the desk's name for the order")
+_AUCTION: Final = Parameter("auction", "bool", "begin with a volatility auction instead of at once", False)
+_COUNT: Final = Parameter("count", "int", "how many at most", 100, 1, 1_000)
+_MATCH: Final = Parameter("match", "int", "match number of the trade", low=1, high=wire.UINT63_MAX)
+_BREAK: Final = _choice("reason", "why", wire.BREAK_REASONS.values(), "erroneous")
+# The rules of openoutcry.matcher.limits, and for what they can be set.
+LIMIT_SCOPES: Final = ("engine", "book", "firm", "account", "session")
+LIMIT_RULES: Final = ("restricted", "max_quantity", "max_notional", "price_collar", "max_open_orders", "max_position",
+                      "duplicate_window_ms", "orders_per_second", "messages_per_second", "throttle")  # fmt: skip
+_SCOPE: Final = _choice("scope", "whose orders", LIMIT_SCOPES)
+_SCOPE_NAME: Final = _name("name", "name of the engine, book, firm or account, or number of the session")
+FEES: Final = ("maker_fee", "taker_fee", "maker_fee_ppm", "taker_fee_ppm")
+_FIRM: Final = _name("firm", "name of the firm")
+_RULE: Final = _choice("rule", "which limit", LIMIT_RULES)
+ORDER_SIDES: Final = {"buy": wire.BUY, "sell": wire.SELL, "sell-short": wire.SELL_SHORT,
+                      "sell-short-exempt": wire.SELL_SHORT_EXEMPT}  # fmt: skip
+LISTS: Final = ("engines", "books", "instruments", "orders", "endpoints", "users", "sessions", "desks", "limits",
+                "fees", "properties", "verbs")  # fmt: skip
+
+
+def _quantity(name: str, meaning: str, default: Any = _REQUIRED) -> Parameter:
+    return Parameter(name, "int", meaning, default, 0, wire.QUANTITY_MAX)
+
+
+def _order_price(name: str, meaning: str, default: Any = _REQUIRED) -> Parameter:
+    return Parameter(name, "price", meaning, default, 0, wire.PRICE_MAX)
+
+
+def _reason(meaning: str) -> Parameter:
+    return Parameter("reason", "text", meaning, "", 0, wire.SHORT_TEXT_MAX)
+
 
 VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
     for verb in (
+        # engines and books
         Verb("create_engine", (_name("name", "name of the new engine"),
                                _name("kind", "how it behaves: matching", "matching")),
              "make an engine: a set of books with one trading day; it starts open"),
@@ -86,7 +257,8 @@ VERBS: Final[dict[str, Verb]] = {
                                        high=wire.SYMBOL_MAX)),
              "make an order book"),
         Verb("delete_book", (_name("name", "name of the book"),), "cancel a book's orders and remove it"),
-        Verb("set_book_property", (_name("book", "name of the book"), *_PROPERTY), "set a property of a book"),
+        Verb("set_book_property", (_BOOK, *_PROPERTY), "set a property of a book"),
+        # endpoints and users
         Verb("create_endpoint", (_name("name", "name of the new endpoint"), _ENGINE,
                                  _name("protocol", "what it speaks: ouch42"),
                                  _name("gateway", "the gateway process to host it; none: the least loaded", None),
@@ -101,60 +273,110 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("create_user", (_name("name", "user name, letters of either case alike"),
                              Parameter("password", "secret", "password; stored hashed", _REQUIRED, 1, 256),
                              _name("endpoint", "the endpoint it may use; none: every one", None),
-                             _name("account", "account of its orders; none: its name", None)),
+                             _name("account", "account of its orders; none: its name", None),
+                             _name("firm", "firm of its orders; none: no firm", None)),
              "let a user log in; endpoints for which there is no user accept any login"),
         Verb("delete_user", (_name("name", "user name"),), "forget a user"),
+        # the trading day
         Verb("start_of_day", (_ENGINE,), "begin the next trading day; the market is closed until `open`"),
         Verb("open", (_ENGINE,), "begin trading in all books of an engine"),
         Verb("close", (_ENGINE,), "end trading; DAY orders are cancelled"),
         Verb("end_of_day", (_ENGINE,), "cancel what is left, end the day and every client stream"),
-        Verb("halt", (_name("book", "name of the book"),), "stop trading in one book; orders can be cancelled"),
-        Verb("resume", (_name("book", "name of the book"),), "go on trading in a halted book"),
-        Verb("list", (_name("kind", "engines, books, endpoints, users, sessions, properties or verbs"),),
-             "list everything of one kind", False),
+        Verb("set_phase", (_ENGINE, _choice("phase", "the phase to go to", wire.PHASES.values()),
+                           _name("book", "this book alone; none: all of the engine", None)),
+             "go to a trading phase; leaving an auction phase for trading or the close uncrosses"),
+        Verb("set_timetable", (_ENGINE,
+                               Parameter("timetable", "text", "phases by time of day (UTC), as 'HH:MM[:SS] phase, ...'"
+                                         "; empty: none", _REQUIRED, 0, wire.ARGUMENT_TEXT_MAX),
+                               _name("book", "for this book alone; none: for the engine", None)),
+             "have the phases change by the clock, every day"),
+        Verb("halt", (_BOOK, _reason("what the market is told")), "stop trading in one book; orders can be cancelled"),
+        Verb("resume", (_BOOK, _AUCTION), "go on trading in a halted book"),
+        Verb("halt_market", (_ENGINE, _reason("what the market is told")), "stop trading in every book of an engine"),
+        Verb("resume_market", (_ENGINE, _AUCTION), "go on trading in a halted market; books halted by `halt` stay so"),
+        # risk
+        Verb("set_limit", (_ENGINE, _SCOPE, _SCOPE_NAME, _RULE,
+                           Parameter("value", "value", "its new value", low=0, high=wire.ARGUMENT_TEXT_MAX)),
+             "set a risk limit"),
+        Verb("clear_limit", (_ENGINE, _SCOPE, _SCOPE_NAME, _RULE), "take a risk limit away"),
+        Verb("kill_switch", (_ENGINE, _SCOPE, _SCOPE_NAME), "cancel all orders and reject new ones until `revive`"),
+        Verb("revive", (_ENGINE, _SCOPE, _SCOPE_NAME), "let orders in again after `kill_switch`"),
+        Verb("set_fee", (_ENGINE, _FIRM, *(BOOK_PROPERTIES[name] for name in FEES)),
+             "give a firm rates of its own, in place of those of every book of the engine"),
+        Verb("clear_fee", (_ENGINE, _FIRM), "have a firm pay the rates of the books again"),
+        # orders
+        Verb("set_desk", (_ENGINE, _name("desk", "name of the desk"),
+                          _name("account", "account of its orders; none: its name", None),
+                          _name("firm", "firm of its orders; none: no firm", None)),
+             "say whose orders a desk's orders are; makes the desk when it is new"),
+        Verb("enter_order", (_ORDER_ID, _BOOK, _choice("side", "side", ORDER_SIDES), _quantity("quantity", "quantity"),
+                             _order_price("price", "limit price; none for market orders", None), _DESK,
+                             *ORDER_PROPERTIES.values()),
+             "enter an order; answers with what the desk got", options=len(ORDER_PROPERTIES)),
+        Verb("amend_order", (_ORDER_ID,
+                             _quantity("quantity", "new total, with what has executed; none: as it is", None),
+                             _order_price("price", "new limit price; none: as it is", None), _DESK,
+                             _name("new_id", "the order's name from now on; none: the old one with a number", None),
+                             _OF_ENGINE, *(p._replace(default=None) for p in ORDER_PROPERTIES.values())),
+             "change an order; one that only becomes smaller keeps its place", options=len(ORDER_PROPERTIES)),
+        Verb("cancel_order", (_ORDER_ID, _DESK,
+                              _quantity("quantity", "new total, with what has executed; 0: nothing stays open", 0),
+                              _OF_ENGINE), "cancel an order, or a part of it"),
+        Verb("mass_cancel", (_ENGINE,
+                             Parameter("session", "int", "orders of the session of this number", None, 1, 2**31),
+                             _name("desk", "orders of this desk", None), _name("account", "of this account", None),
+                             _name("firm", "of this firm", None), _name("book", "in this book", None),
+                             _choice("side", "of this side", ("buy", "sell"), None),
+                             _order_price("low", "at this price or above", None),
+                             _order_price("high", "at this price or below", None)),
+             "cancel all orders to which everything given applies; at least one thing besides the engine"),
+        Verb("quote", (_name("desk", "whose quote"), _BOOK, _quantity("bid_quantity", "0: no bid"),
+                       _order_price("bid_price", "bid price"), _quantity("ask_quantity", "0: no offer"),
+                       _order_price("ask_price", "ask price"),
+                       Parameter("indicative", "bool", "shown, not tradeable", False)),
+             "quote both sides of a book, in place of the desk's earlier quote"),
+        Verb("mass_quote", (_name("desk", "whose quotes"),
+                            Parameter("quotes", "text", "as 'AAPL 100@10.00/100@10.05 MSFT ...'", _REQUIRED, 1,
+                                      wire.ARGUMENT_TEXT_MAX),
+                            _OF_ENGINE, Parameter("indicative", "bool", "shown, not tradeable", False)),
+             "quote several books at once"),
+        Verb("break_trade", (_MATCH, _BREAK), "declare that a trade never was"),
+        Verb("correct_trade", (_MATCH, Parameter("price", "price", "its right price", low=1, high=wire.PRICE_MAX),
+                               _BREAK),
+             "change the price of a trade"),
+        # looking
+        Verb("list", (_choice("kind", "what", LISTS),), "list everything of one kind", False),
         Verb("status", (), "whether everything is connected and moving, with processes and endpoints", False),
         Verb("statistics", (), "counters of every part", False),
-        Verb("depth", (_name("book", "name of the book"),
-                       Parameter("levels", "int", "price levels a side, 0 for all", 0, 0, 10_000)),
+        Verb("describe", (_BOOK,), "everything about one book", False),
+        Verb("depth", (_BOOK, Parameter("levels", "int", "price levels a side, 0 for all", 0, 0, 10_000)),
              "a book's price levels as the matcher has them", False),
+        Verb("indicative", (_BOOK,), "where an auction in the book would end now", False),
+        Verb("orders", (_BOOK, _name("desk", "of this desk alone; none: all", None), _COUNT),
+             "a book's live orders with all their terms, also what nobody sees", False),
+        Verb("trades", (_BOOK, _COUNT), "a book's last trades, the newest first", False),
+        Verb("order_events", (_name("desk", "name of the desk"),
+                              Parameter("since", "int", "from the one after this number", 0, 0, wire.UINT63_MAX),
+                              _OF_ENGINE, _COUNT),
+             "what a desk was told about its orders, numbered from 1", False),
+        Verb("order_status", (_ORDER_ID, _DESK, _OF_ENGINE),
+             "an order as it is, with the shares before it in its queue", False),
+        Verb("positions", (_ENGINE, _name("account", "of this account alone; none: all", None)),
+             "what accounts have bought and sold in the books that count it", False),
+        Verb("fees_paid", (_name("account", "of this account alone; none: all", None),),
+             "what accounts have paid; less than 0 when rebates prevail", False),
         Verb("state_hash", (), "hash of the matcher's state and the sequence number it belongs to", False),
     )
 }  # fmt: skip
 
-_POSITIVE = wire.PRICE_MAX
-ENGINE_PROPERTIES: Final[dict[str, Parameter]] = {
-    p.name: p
-    for p in (
-        Parameter("max_quantity", "int", "safety threshold: larger orders are rejected", 999_999, 1, wire.QUANTITY_MAX),
-        Parameter("max_open_orders", "int", "open orders a session may have", 100_000, 1, 10_000_000),
-    )
-}
-BOOK_PROPERTIES: Final[dict[str, Parameter]] = {
-    p.name: p
-    for p in (
-        Parameter("tick_size", "price", "prices must be multiples of it", 10_000, 1, _POSITIVE),
-        Parameter("lot_size", "int", "quantities must be multiples of it", 1, 1, wire.QUANTITY_MAX),
-        Parameter("max_price", "price", "highest limit price", 199_999_99000000, 1, _POSITIVE),
-    )
-}
-ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
-    p.name: p
-    for p in (
-        Parameter("cancel_on_disconnect", "bool", "cancel a session's orders when its connection ends", False),
-        Parameter("heartbeat_ms", "int", "send a heartbeat after this long without sending", 1_000, 10, 60_000),
-        Parameter("receive_timeout_ms", "int", "drop a client that is silent for this long", 15_000, 50, 600_000),
-        Parameter("login_timeout_ms", "int", "drop a connection that has not logged in by then", 30_000, 50, 600_000),
-        Parameter("max_connections", "int", "connections at the same time; more are closed at once", 1_000, 1, 20_000),
-        Parameter("write_buffer_max", "int", "bytes waiting for a client that does not read; it is dropped beyond",
-                  1_000_000, 10_000, 64_000_000),
-    )
-}  # fmt: skip
 
-
-def check(verb: str, arguments: Sequence[Any], named: dict[str, Any] | None = None) -> tuple[Any, ...]:
+def check(
+    verb: str, arguments: Sequence[Any], named: dict[str, Any] | None = None, checked: bool = False
+) -> tuple[Any, ...]:
     """Check and complete the arguments of `verb`: positional ones in the table's order, the others by name.
 
-    Returns every argument in order, defaults filled in. Raises VerbError (unknown_verb, bad_argument).
+    Returns every argument in order, defaults filled in. Raises VerbError (unknown_verb, bad_argument). checked: they
+    come from here already, as those of a journaled verb do: an integer for a price is in 1e-8 then, not in units.
     """
     row = VERBS.get(verb)
     if row is None:
@@ -168,27 +390,33 @@ def check(verb: str, arguments: Sequence[Any], named: dict[str, Any] | None = No
         if name in values:
             raise VerbError("bad_argument", name, f"{verb}: {name} is given twice")
         if all(name != p.name for p in row.parameters):
-            raise VerbError("bad_argument", name, f"{verb} has no argument {name!r}; it takes {_signature(row)}")
+            raise VerbError("bad_argument", name, f"{verb} has no argument {name!r}; it takes {signature(row)}")
         values[name] = value
     out = []
     for p in row.parameters:
         if p.name not in values:
             if p.required:
                 raise VerbError(
-                    "bad_argument", p.name, f"{verb} needs {p.name} ({p.meaning}); it takes {_signature(row)}"
+                    "bad_argument", p.name, f"{verb} needs {p.name} ({p.meaning}); it takes {signature(row)}"
                 )
             out.append(p.default)
         else:
-            out.append(convert(p, values[p.name], verb))
+            out.append(convert(p, values[p.name], verb, checked))
     return tuple(out)
 
 
-def _signature(row: Verb) -> str:
-    return " ".join(p.name if p.required else f"[{p.name}]" for p in row.parameters) or "nothing"
+def signature(row: Verb) -> str:
+    """The names of a verb's arguments, for errors and lists."""
+    plain = row.parameters[: len(row.parameters) - row.options]
+    words = [p.name if p.required else f"[{p.name}]" for p in plain]
+    return " ".join([*words, *(["[property=value ...]"] if row.options else [])]) or "nothing"
 
 
-def convert(p: Parameter, value: Any, where: str) -> Any:
-    """`value` as parameter `p` stores it; text from a command line is converted. Raises VerbError."""
+def convert(p: Parameter, value: Any, where: str, checked: bool = False) -> Any:
+    """`value` as parameter `p` stores it; text from a command line is converted. Raises VerbError.
+
+    checked: as for ``check``.
+    """
 
     def bad(rule: str) -> VerbError:
         shown = "***" if p.type == "secret" else repr(value)
@@ -209,12 +437,16 @@ def convert(p: Parameter, value: Any, where: str) -> Any:
             raise bad(f"a whole number from {p.low} to {p.high}")
         return value
     if p.type == "price":
-        return _price(value, p, bad)
+        return _price(price_text(value) if checked and type(value) is int else value, p, bad)
     if p.type == "value":
         if value is None or type(value) not in (str, int, bool):
             raise bad("text, a whole number, true or false")
         if type(value) is str and len(value) > p.high:
             raise bad(f"text of at most {p.high} characters")
+        return value
+    if p.type == "choice":
+        if value not in p.choices:
+            raise bad(f"one of: {', '.join(p.choices)}")
         return value
     if type(value) is not str or not p.low <= len(value) <= p.high:
         raise bad(f"text of {p.low} to {p.high} characters")

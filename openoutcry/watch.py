@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from openoutcry import feed, wire
 from openoutcry.clients.marketdata import MarketDataClient
 from openoutcry.errors import ClientError
-from openoutcry.feed import Bbo, Stats, Trade, price_text
+from openoutcry.feed import Auction, Bbo, Stats, Trade, price_text
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-CHANNELS: Final = (feed.TRADE, feed.BBO, feed.DEPTH, feed.STATUS, feed.STATS)
+CHANNELS: Final = (feed.TRADE, feed.BBO, feed.DEPTH, feed.STATUS, feed.STATS, feed.AUCTION, feed.CORRECTION)
+OPEN: Final = wire.PHASES[wire.PHASE_OPEN]
 PICTURE_S: Final = 0.1  # between two pictures: eyes are not faster
 RATE_S: Final = 2.0  # over which rates are taken
 JOIN_S: Final = 5.0  # patience with the publisher
@@ -36,7 +37,10 @@ BAR: Final = 14  # columns of the longest bar, in a wide picture
 NARROW_BAR: Final = 4
 BUY_STYLE: Final = "green"
 SELL_STYLE: Final = "red"
-PHASE_STYLES: Final = {"open": "black on green", "halted": "black on yellow", "closed": "white on red"}
+PHASE_STYLES: Final = {
+    "open": "black on green", "halted": "black on yellow", "closed": "white on red",
+    **dict.fromkeys(sorted(feed.COLLECTING), "black on cyan"),
+}  # fmt: skip
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 Side = tuple[tuple[int, int, int], ...]  # (price, quantity, orders), best first
@@ -52,6 +56,7 @@ class Rates:
 
 
 _NO_STATS: Final = Stats()
+_NO_AUCTION: Final = Auction()
 _NO_RATES: Final = Rates()
 
 
@@ -71,6 +76,7 @@ class View:
     rates: Rates = _NO_RATES
     gaps: int = 0
     snapshots: int = 0
+    auction: Auction = _NO_AUCTION
 
     @classmethod
     def of(cls, client: MarketDataClient, symbol: str, rates: Rates | None = None) -> View:
@@ -79,8 +85,13 @@ class View:
         return cls(
             symbol, book.engine, book.phase, book.text, client.is_live(symbol), tuple(book.bids), tuple(book.asks),
             book.stats, tuple(client.recent_trades(symbol)), rates or _NO_RATES, counters["gaps"],
-            counters["snapshots"],
+            counters["snapshots"], book.auction,
         )  # fmt: skip
+
+    @property
+    def collecting(self) -> bool:
+        """Whether orders are collected for an auction."""
+        return self.phase in feed.COLLECTING
 
     @property
     def last(self) -> int:
@@ -125,9 +136,23 @@ def plain_line(symbol: str, bbo: Bbo, stats: Stats) -> str:
     return f"{symbol}  {bid:>22} | {ask:<22}  last {last}  volume {stats.volume:,}"
 
 
+def auction_text(auction: Auction, decimals: int = 2) -> str:
+    """Where the auction would end now: its price, what would be executed, and what would be left over."""
+    if not auction.price or auction.cross:
+        return "no indicative price"
+    left = f"{'buy' if auction.side == wire.BUY else 'sell'} {auction.imbalance:,}" if auction.side else "none"
+    return f"indicative {price_text(auction.price, decimals)}  quantity {auction.quantity:,}  imbalance {left}"
+
+
+def phase_line(symbol: str, phase: str, text: str, auction: Auction) -> str:
+    """The trading phase as one line, while orders are collected with the auction's indicative price."""
+    reason = f" ({text})" if text else ""
+    return f"{symbol}  {phase}{reason}" + (f"  {auction_text(auction)}" if phase in feed.COLLECTING else "")
+
+
 def trade_line(symbol: str, trade: Trade) -> str:
-    """A trade as one line."""
-    side = "buy " if trade.side == wire.BUY else "sell"
+    """A trade as one line; one of an auction has no side."""
+    side = {wire.BUY: "buy ", wire.SELL: "sell"}.get(trade.side, "    ")
     return f"{symbol}  {clock(trade.time_ns)} {side} {trade.quantity:,} @ {price_text(trade.price)}  #{trade.match}"
 
 
@@ -156,7 +181,8 @@ class _Picture:
             body.add_row(_ladder(view, self.levels, BAR), _trades(view, min(self.trades, 2 * self.levels + 1)))
         else:
             body = Group(_ladder(view, self.levels, NARROW_BAR), "", _trades(view, min(self.trades, 6)))
-        yield Panel(Group(_figures(view), "", body), title=_title(view), subtitle=_footer(view), title_align="left",
+        figures = [_indicative(view), _figures(view)] if view.collecting else [_figures(view)]
+        yield Panel(Group(*figures, "", body), title=_title(view), subtitle=_footer(view), title_align="left",
                     subtitle_align="right", border_style="bright_black")  # fmt: skip
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
@@ -204,6 +230,12 @@ def _figures(view: View) -> Text:
         line.append(f"  high {price_text(stats.high, view.decimals)} low {price_text(stats.low, view.decimals)}", "dim")
     line.append(f"  volume {stats.volume:,}  trades {stats.trades:,}", "dim")
     return line
+
+
+def _indicative(view: View) -> Text:
+    from rich.text import Text
+
+    return Text(auction_text(view.auction, view.decimals), "bold cyan", no_wrap=True, overflow="ellipsis")
 
 
 def _ladder(view: View, levels: int, width: int) -> Table:
@@ -262,13 +294,15 @@ def _trades(view: View, count: int) -> Table:
     for name, justify in columns:
         table.add_column(name, justify=justify, no_wrap=True)
     for trade in newest(view.trades, count):
-        buy = trade.side == wire.BUY
-        style = BUY_STYLE if buy else SELL_STYLE
-        price = f"[{style}]{'▲' if buy else '▼'} {price_text(trade.price, view.decimals)}"
+        style, sign = _SIGNS.get(trade.side, ("default", "="))
+        price = f"[{style}]{sign} {price_text(trade.price, view.decimals)}"
         table.add_row(f"[dim]{clock(trade.time_ns)}", price, f"{trade.quantity:,}")
     for _ in range(count - len(view.trades)):
         table.add_row()
     return table
+
+
+_SIGNS: Final = {wire.BUY: (BUY_STYLE, "▲"), wire.SELL: (SELL_STYLE, "▼")}  # an auction's trades have no side
 
 
 def newest(trades: Iterable[Trade], count: int) -> list[Trade]:
@@ -310,6 +344,8 @@ def _once(client: MarketDataClient, symbol: str) -> Text:
 
     book = client.book(symbol)
     lines = [plain_line(symbol, book.bbo, book.stats)]
+    if book.phase != OPEN:
+        lines.append(phase_line(symbol, book.phase, book.text, book.auction))
     for name, side in (("ask", reversed(book.asks[:LEVELS])), ("bid", book.bids[:LEVELS])):
         lines += [f"{name} {price_text(price):>16} {quantity:>12,} {orders:>6}" for price, quantity, orders in side]
     lines += [trade_line(symbol, trade) for trade in newest(client.recent_trades(symbol), TRADES)]
@@ -341,8 +377,13 @@ def _show_pictures(client: MarketDataClient, symbol: str, screen: Console, until
 
 def _show_lines(client: MarketDataClient, symbol: str, screen: Console, until: float) -> None:
     shown: Bbo | None = None
+    phase = (OPEN, _NO_AUCTION)
     for _ in _moments(client, 0.0, until):
         book = client.book(symbol)
+        now = (book.phase, book.auction if book.phase in feed.COLLECTING else _NO_AUCTION)
+        if now != phase:
+            phase = now
+            screen.out(phase_line(symbol, book.phase, book.text, book.auction), highlight=False)
         for trade in client.trades(symbol):
             screen.out(trade_line(symbol, trade), highlight=False)
         if book.bbo != shown:

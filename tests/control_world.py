@@ -20,7 +20,8 @@ from openoutcry.control.service import Service
 
 class StandIn:
     """A matcher as the control service sees one. ``answers``: what to say to a query, by (to, what); a missing one
-    is met with silence. ``on_verb``: returns (error, value), or None to keep the result back."""
+    is met with silence. ``on_verb``: returns (error, value), or None to keep the result back. ``journals``: whether it
+    gets as far as acknowledging commands."""
 
     def __init__(self, directory: bus.Directory, epoch: int = 1) -> None:
         self.context = zmq.Context()
@@ -32,6 +33,7 @@ class StandIn:
         self.queries: list[tuple[Any, ...]] = []
         self.replies: list[tuple[Any, ...]] = []
         self.turns = 0
+        self.journals = True
         self._to_ask: list[tuple[bytes, bytes]] = []
         self._events: list[tuple[Any, ...]] = []
         self._last_command = self._generation = 0
@@ -84,7 +86,8 @@ class StandIn:
                 error, value = outcome
                 self.result(identity, command[1], error, value)
         self._last_command = max(self._last_command, first + len(commands) - 1)
-        self._put(identity, wire.frame(wire.CMD_ACK, self.epoch, self._last_command))
+        if self.journals:
+            self._put(identity, wire.frame(wire.CMD_ACK, self.epoch, self._last_command, len(self._events)))
 
     def result(self, identity: bytes, number: int, error: tuple[str, ...], value: Any) -> None:
         self._events.append((wire.RESULT, number, error, json.dumps(value)))
@@ -109,14 +112,14 @@ class StandIn:
 def well(stand_in: StandIn, **changed: Any) -> None:
     """Answers of an exchange in which everything is well: one gateway, one publisher, one endpoint."""
     endpoint = {"name": "orders", "engine": "main", "protocol": "ouch42", "gateway": "gateway-1", "host": "127.0.0.1"}
-    lists = {"endpoints": [{**endpoint, "port": 9001}], "users": [], "books": [{"name": "aapl"}]} | changed
+    lists = {"endpoints": [{**endpoint, "port": 9001}], "users": []} | changed
     peers = [{"name": "gateway-1", "role": "gateway"}, {"name": "marketdata", "role": "marketdata"}]
     peers += [{"name": "control", "role": "control"}]
     stand_in.answers = {
         ("matcher", "ping"): lambda _: (1, {"pid": 11, "turns": stand_in.turns, "sequence": 5}),
         ("matcher", "peers"): lambda _: (1, peers),
         ("matcher", "list"): lambda argument: (1, lists.get(argument["kind"], [])),
-        ("matcher", "statistics"): lambda _: (1, {"turns": stand_in.turns}),
+        ("matcher", "statistics"): lambda _: (1, {"turns": stand_in.turns, "machine": {"books": 1}}),
         ("gateway-1", "ping"): lambda _: (1, {"pid": 12}),
         ("gateway-1", "statistics"): lambda _: (1, {"endpoints": {"orders": {}}}),
         ("marketdata", "ping"): lambda _: (1, {"pid": 13}),
@@ -184,5 +187,8 @@ def world() -> Iterator[World]:
 
 def example_arguments(row: verbs.Verb) -> list[Any]:
     """Arguments that `verbs.check` accepts, for any verb."""
-    good = {"name": "n1", "symbol": "AAPL", "text": "127.0.0.1", "secret": "s3cret", "int": 7, "value": 5}
-    return [good[p.type] for p in row.parameters]
+    good = {
+        "name": "n1", "symbol": "AAPL", "text": "127.0.0.1", "secret": "s3cret", "int": 7, "bool": True,
+        "price": "0.01", "value": 5,
+    }  # fmt: skip
+    return [p.choices[0] if p.type == "choice" else good[p.type] for p in row.parameters]

@@ -248,7 +248,12 @@ def enter(token: str, shares: int = 100) -> bytes:
 
 def executed(session: int, number: int) -> tuple[Any, ...]:
     """An EXECUTED event that tells its number."""
-    return (wire.EXECUTED, session, b"T".ljust(14), number, 100 * wire.PRICE_SCALE, 1, number, 0)
+    return (wire.EXECUTED, session, b"T".ljust(14), number, 100 * wire.PRICE_SCALE, 1, number, 0, 9)
+
+
+def without_message(session: int) -> tuple[Any, ...]:
+    """An event of a session that OUCH 4.2 has no message for."""
+    return (wire.FEE, session, b"T".ljust(14), 1, -5)
 
 
 def number_of(packet: bytes) -> int:

@@ -12,6 +12,7 @@ from openoutcry.matcher.machine import Machine
 Message = tuple[Any, ...]
 START_NS = 1_700_000_000_000_000_000
 CENT = 1_000_000  # in 1e-8
+UNPRICED = (w.MARKET, w.MARKET_TO_LIMIT, w.STOP, w.MARKET_IF_TOUCHED)  # order types whose price is 0
 
 
 class World:
@@ -109,7 +110,7 @@ def enter(
     """An ENTER; price in cents."""
     token = token.encode() if isinstance(token, str) else token
     kind = named.get("order_type", w.LIMIT)
-    return (w.ENTER, session, token, named.get("symbol", "X"), side, quantity, price * CENT if kind == w.LIMIT else 0,
+    return (w.ENTER, session, token, named.get("symbol", "X"), side, quantity, 0 if kind in UNPRICED else price * CENT,
             kind, named.get("tif", w.DAY), named.get("expire", 0), named.get("minimum", 0),
             named.get("data", b"data"))  # fmt: skip
 
@@ -121,6 +122,32 @@ def replace(
     token = token.encode() if isinstance(token, str) else token
     new = new.encode() if isinstance(new, str) else new
     kind = named.get("order_type", w.LIMIT)
-    return (w.REPLACE, session, token, new, quantity, price * CENT if kind == w.LIMIT else 0, kind,
+    return (w.REPLACE, session, token, new, quantity, 0 if kind in UNPRICED else price * CENT, kind,
             named.get("tif", w.DAY), named.get("expire", 0), named.get("minimum", 0), named.get("invalid", 0),
             named.get("data", b"new"))  # fmt: skip
+
+
+TERM_NUMBERS = {field.name: term for term, field in w.ORDER_TERMS.items()}
+IN_CENTS = ("stop_price", "trail_amount", "protection", "peg_offset", "take_profit", "stop_loss")
+
+
+def terms(**named: Any) -> tuple[tuple[int, Any], ...]:
+    """Terms by their names in wire.ORDER_TERMS, as SUBMIT carries them; prices in cents."""
+    values = {name: value * CENT if name in IN_CENTS else value for name, value in named.items()}
+    return tuple(sorted((TERM_NUMBERS[name], value) for name, value in values.items()))
+
+
+def submit(
+    session: int, token: bytes | str, side: int = w.BUY, quantity: int = 100, price: int = 100, **named: Any
+) -> Message:
+    """A SUBMIT, as ``enter``; what else is named are terms."""
+    given = terms(**{name: named.pop(name) for name in list(named) if name in TERM_NUMBERS})
+    return (w.SUBMIT, *enter(session, token, side, quantity, price, **named)[1:], given)
+
+
+def amend(
+    session: int, token: bytes | str, new: bytes | str, quantity: int = 100, price: int = 100, **named: Any
+) -> Message:
+    """An AMEND, as ``replace``; what else is named are terms."""
+    given = terms(**{name: named.pop(name) for name in list(named) if name in TERM_NUMBERS})
+    return (w.AMEND, *replace(session, token, new, quantity, price, **named)[1:], given)

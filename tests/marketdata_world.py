@@ -34,24 +34,33 @@ RUN = (
 Events = tuple[tuple[Any, ...], ...]
 
 
-def book_set(number: int = 1, name: str = "aapl", engine: str = "main", symbol: str = "AAPL") -> tuple[Any, ...]:
-    return (wire.BOOK_SET, number, name, engine, symbol, ())
+def book_set(
+    number: int = 1, name: str = "aapl", engine: str = "main", symbol: str = "AAPL", **properties: Any
+) -> tuple[Any, ...]:
+    return (wire.BOOK_SET, number, name, engine, symbol, tuple(sorted(properties.items())))
 
 
 class Flow:
-    """Random public events of a book that a matcher could have sent: orders never cross."""
+    """Random public events of a book that a matcher could have sent: orders never cross.
 
-    def __init__(self, seed: int, books: int = 1) -> None:
+    rare: the share of events that a plain book does not have: hidden trades, auctions, corrections, quotes.
+    """
+
+    def __init__(self, seed: int, books: int = 1, rare: float = 0.0) -> None:
         self.random = Random(seed)
         self.live: list[tuple[int, int, int, int]] = []  # book, order, side, price
         self.left: dict[int, int] = {}
         self.books = books
+        self.rare = rare
+        self.trades: list[tuple[int, int, int, int]] = []  # book, match, quantity, price: neither broken nor corrected
         self.order = self.match = 0
 
     def frame(self, size: int) -> Events:
         return tuple(self.event() for _ in range(size))
 
     def event(self) -> tuple[Any, ...]:
+        if self.rare and self.random.random() < self.rare:
+            return self._rare(self.random.randint(1, self.books))
         chance = self.random.random()
         if chance < 0.5 or len(self.live) < 3:
             return self._added(self.random.randint(1, self.books))
@@ -67,8 +76,46 @@ class Flow:
             self._remove(index)
         if chance < 0.8:
             return (wire.REDUCED, book, order, taken, leaves)
+        return (wire.TRADED, book, order, taken, price, self._matched(book, taken, price), 3 - side, leaves)
+
+    def _matched(self, book: int, quantity: int, price: int) -> int:
         self.match += 1
-        return (wire.TRADED, book, order, taken, price, self.match, 3 - side, leaves)
+        self.trades.append((book, self.match, quantity, price))
+        return self.match
+
+    def _rare(self, book: int) -> tuple[Any, ...]:
+        kind = self.random.randrange(8)
+        quantity, price = self.random.randint(1, 100), self.random.randint(18_540, 18_560) * 1_000_000
+        if kind == 0:
+            return (wire.TRADED_HIDDEN, book, quantity, price, self._matched(book, quantity, price), book % 2 + 1)
+        if kind == 1:
+            return self._cross(book, quantity, price)
+        if kind == 2:
+            return (wire.CROSSED, book, self.random.randint(1, 3), price, quantity)
+        if kind == 3:
+            return (wire.INDICATIVE, book, price, quantity, self.random.randint(0, 2), self.random.randint(0, 9))
+        if kind == 4:
+            bid, ask = self.random.choice((0, quantity)), self.random.choice((0, 0, quantity))
+            return (wire.QUOTED, book, self.random.randint(1, 3), bid, price, ask, price + 1)
+        if kind == 5 and self.trades:
+            return (wire.TRADE_BROKEN, *self.trades.pop(self.random.randrange(len(self.trades))))
+        if kind == 6 and self.trades:
+            return (wire.TRADE_CORRECTED, *self.trades.pop(self.random.randrange(len(self.trades))), price + 1)
+        return (wire.STATUS, book, self.random.choice(sorted(wire.PHASES)), "why")
+
+    def _cross(self, book: int, quantity: int, price: int) -> tuple[Any, ...]:
+        """An execution of an auction: with a shown order on either side, or with one that nobody saw."""
+        orders, leaves = [0, 0], [0, 0]
+        for side in (1, 2):
+            shown = [index for index, row in enumerate(self.live) if row[0] == book and row[2] == side]
+            if shown and self.random.random() < 0.7:
+                index = self.random.choice(shown)
+                order = orders[side - 1] = self.live[index][1]
+                left = leaves[side - 1] = max(0, self.left[order] - quantity)
+                self.left[order] = left
+                if not left:
+                    self._remove(index)
+        return (wire.CROSS_TRADED, book, *orders, quantity, price, self._matched(book, quantity, price), *leaves)
 
     def _added(self, book: int) -> tuple[Any, ...]:
         side, quantity = self.random.choice((1, 2)), self.random.randint(1, 100)

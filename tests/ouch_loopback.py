@@ -180,12 +180,12 @@ class OuchLoopback:
     def _answer(self, command: tuple[Any, ...]) -> tuple[Any, ...]:
         kind, _, token, *rest = command
         number = len(self.stream)
-        if kind == wire.ENTER:
-            self._data[token] = rest[-1]
-            return wire.ACCEPTED, 1, token, number, rest[1], rest[2], rest[3], wire.LIVE, rest[-1]
-        if kind == wire.REPLACE:
+        if kind in (wire.ENTER, wire.SUBMIT):
+            self._data[token] = rest[8]
+            return wire.ACCEPTED, 1, token, number, rest[1], rest[2], rest[3], wire.LIVE, rest[8]
+        if kind in (wire.REPLACE, wire.AMEND):
             self._data[rest[0]] = data = self._data[token]
-            return wire.REPLACED, 1, rest[0], token, number, wire.BUY, rest[1], rest[2], wire.LIVE, data, rest[-1]
+            return wire.REPLACED, 1, rest[0], token, number, wire.BUY, rest[1], rest[2], wire.LIVE, data, rest[8]
         if kind == wire.CANCEL:
             return wire.CANCELED, 1, token, 1, wire.CANCEL_USER, rest[0]
         if kind == wire.MODIFY:

@@ -15,20 +15,20 @@ import pytest
 from openoutcry import wire as w
 from openoutcry.matcher.book import DEAD_MAX, DEAD_TO_LIVE, NO_BUY, NO_SELL, Book, Side
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.orders import NUMBER, OPEN, PRICE, Numbers, Timers
+from openoutcry.matcher.orders import BOOK, NUMBER, OPEN, PRICE, Numbers, Timers
 from openoutcry.matcher.sessions import Endpoint, Session
 
 
 @pytest.fixture
 def session() -> Session:
     events: list[Any] = []
-    return Session(1, Endpoint("e", Engine("main", "matching", events.append), "ouch42", "", "", 0), "U", events.append)
+    return Session(1, Endpoint("e", Engine("main", "matching", events), "ouch42", "", "", 0), "U", events)
 
 
 @pytest.fixture
 def book() -> Book:
     public: list[Any] = []
-    return Book(1, "b", "main", "X", Numbers(), Timers(), public.append)
+    return Book(1, "b", "main", "X", Numbers(), Timers(), public)
 
 
 def enter(book: Book, session: Session, token: bytes, side: int, quantity: int, price: int) -> None:
@@ -134,11 +134,11 @@ def test_a_long_random_life_leaves_no_garbage_for_the_collector(book: Book, sess
 
 def test_a_restored_order_waits_at_the_back_of_its_level(book: Book, session: Session) -> None:
     enter(book, session, b"a", w.BUY, 5, 10)
-    copy = Book(1, "b", "main", "X", book.numbers, Timers(), book.public)
+    copy = Book(1, "b", "main", "X", book.numbers, Timers(), book.events)
     for order in book.orders():
         copy.restore([*order])
     assert [(o[OPEN], o[PRICE]) for o in copy.orders()] == [(5, 10)]
-    assert copy.orders()[0][-2] is copy
+    assert copy.orders()[0][BOOK] is copy
 
 
 def test_the_bench_runs_and_its_results_are_those_of_the_generator() -> None:

@@ -222,7 +222,7 @@ class TestPasswords:
 
         monkeypatch.setattr("getpass.getpass", answer)
         assert self.create(control, "endpoint=orders") == 0
-        assert matcher.verbs[0][3] == ("alice", "hash of s3cret", "orders", None) and "alice" in asked[0]
+        assert matcher.verbs[0][3] == ("alice", "hash of s3cret", "orders", None, None) and "alice" in asked[0]
 
     def test_no_terminal(self, control: World, matcher: StandIn, monkeypatch: pytest.MonkeyPatch,
                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip

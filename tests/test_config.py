@@ -88,7 +88,7 @@ def test_entries_are_carried_out_in_order_with_their_properties(file: Path) -> N
         ("set_book_property", "aapl", "lot_size", 10),
         ("create_endpoint", "orders", "main", "ouch42", None, "127.0.0.1", 0),
         ("set_protocol_property", "orders", "cancel_on_disconnect", True),
-        ("create_user", "alice", "s3cret", "orders", None),
+        ("create_user", "alice", "s3cret", "orders", None, None),
         ("close", "main"),
     ]
     assert said[:2] == ["engine main: created", "engine main: max_quantity = 5000"]
@@ -118,6 +118,14 @@ def test_a_price_in_the_units_of_the_bus_counts_as_equal(file: Path) -> None:
     config.apply(config.load(file), exchange.call)
     exchange.rows["books"][0]["properties"]["tick_size"] = 5_000_000
     exchange.done.clear()
+    config.apply(config.load(file), exchange.call)
+    assert not any(done[0] == "set_book_property" for done in exchange.done)
+
+
+def test_a_property_that_is_not_listed_has_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(EXCHANGE.replace('tick_size = "0.05", lot_size = 10', 'tick_size = "0.0001", self_match = "off"'))
+    exchange = Remembering()
     config.apply(config.load(file), exchange.call)
     assert not any(done[0] == "set_book_property" for done in exchange.done)
 

@@ -244,7 +244,7 @@ def test_a_password_is_hashed_in_a_thread_and_goes_no_further() -> None:
     assert work.arguments == ("s3cret",) and not outside.commands
     future.set_result("hash")
     outside.desk.tick(1)
-    assert outside.commands == [(wire.VERB, 100, "create_user", ("alice", "hash", None, None))]
+    assert outside.commands == [(wire.VERB, 100, "create_user", ("alice", "hash", None, None, None))]
 
 
 def test_a_failed_thread_is_an_error_that_does_not_quote_it() -> None:

@@ -124,7 +124,7 @@ def test_the_service_judges_arguments_itself(
 
 
 def test_an_argument_given_twice_by_name_is_refused(control: World) -> None:
-    reply = raw(control, b"", msgpack.packb((1, 9, "halt", (), (("book", "a"), ("book", "b")))))
+    reply = raw(control, b"", msgpack.packb((wire.VERSION, 9, "halt", (), (("book", "a"), ("book", "b")))))
     assert reply is not None and reply.error[:2] == ("bad_argument", "book")
 
 
@@ -227,6 +227,7 @@ def test_verbs_wait_for_a_matcher_that_starts_later(control: World, client: Cont
 def test_a_verb_outlives_a_matcher_restart(control: World, client: ControlClient) -> None:
     first = StandIn(control.directory)
     first.on_verb = lambda _: None
+    first.journals = False
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.create_engine, "main")
         wait_until(lambda: first.verbs)

@@ -22,19 +22,40 @@ from openoutcry.clients.marketdata import MarketDataClient
 from openoutcry.matcher.audit import commands
 from tests.trader import Trader, read_stream
 
+ORDERS = (wire.ENTER, wire.SUBMIT)
+DISPLAY_AT, MINIMUM_AT = 43, 46  # in the packet of an Enter Order
 VICTIMS = (["matcher"], ["gateway-1"], ["marketdata"], ["matcher", "gateway-1"], ["matcher", "marketdata"])
 
 
-@pytest.mark.parametrize(("seed", "rounds"), [(1, 25), (2, 25)])
-def test_kill_9_at_random_moments_under_load(seed: int, rounds: int) -> None:
+class SpecialTrader(Trader):
+    """Half of its orders that may rest are hidden, post-only, midpoint pegs, or have a minimum quantity."""
+
+    def _order(self) -> bytes:
+        data = bytearray(super()._order())
+        token = bytes(data[4:18])
+        if int.from_bytes(data[35:39]) and self.random.random() < 0.5:
+            data[DISPLAY_AT] = self.random.choice(b"NPMWY")
+            if data[DISPLAY_AT] in b"NY":
+                struct.pack_into(">I", data, MINIMUM_AT, self.random.randrange(self.sent[token][1] + 1))
+        self.unanswered[token] = bytes(data)
+        return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("seed", "rounds", "kind"), [(1, 25, Trader), (2, 25, Trader), (3, 12, SpecialTrader)], ids=["1", "2", "special"]
+)  # fmt: skip
+def test_kill_9_at_random_moments_under_load(seed: int, rounds: int, kind: type[Trader]) -> None:
     random = Random(seed)
     with Exchange(durability="sync", snapshot_every=2_000) as exchange:
         exchange.create_engine("main")
         exchange.create_book("book", "main", "CRASH")
+        if kind is SpecialTrader:  # then there are events without a message, too
+            for name, value in (("maker_fee", "-0.001"), ("taker_fee", "0.002"), ("self_match", "decrement")):
+                exchange.set_book_property("book", name, value)
         endpoint = exchange.create_endpoint("orders", "main", "ouch42")
         with exchange.market_data() as feed:
             feed.subscribe("CRASH")
-            traders = [Trader(endpoint.host, endpoint.port, f"T{n}", "CRASH", seed * 100 + n) for n in range(4)]
+            traders = [kind(endpoint.host, endpoint.port, f"T{n}", "CRASH", seed * 100 + n) for n in range(4)]
             for trader in traders:
                 trader.start()
             for _ in range(rounds):
@@ -49,6 +70,8 @@ def test_kill_9_at_random_moments_under_load(seed: int, rounds: int) -> None:
                 trader.finish(timeout=60)
             check_streams_come_again(traders)
             check_journal(exchange, traders)
+            special = any(command[0] == wire.SUBMIT for _, _, command in commands(exchange.directory))
+            assert special == (kind is SpecialTrader)
             check_executions(traders)
             check_replay(exchange)
             check_feed(exchange, feed)
@@ -64,7 +87,7 @@ def check_streams_come_again(traders: list[Trader]) -> None:
 
 
 def check_journal(exchange: Exchange, traders: list[Trader]) -> None:
-    entered = Counter(command[2] for _, _, command in commands(exchange.directory) if command[0] == wire.ENTER)
+    entered = Counter(command[2] for _, _, command in commands(exchange.directory) if command[0] in ORDERS)
     effective = Counter(payload[9:23] for trader in traders for payload in trader.stream if payload[:1] == b"A")
     for trader in traders:
         assert set(trader.sent) <= set(effective), "an order was never accepted"

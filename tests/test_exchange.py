@@ -116,6 +116,77 @@ def test_two_users_trade_and_the_feed_shows_it(exchange: Exchange) -> None:
     assert (trade.quantity, price_text(trade.price)) == (30, "10")
 
 
+# ------------------------------------------------------------------------------------------------- orders by verbs
+def test_desks_trade_with_each_other_and_with_clients(exchange: Exchange) -> None:
+    client = exchange.ouch_client(furnish(exchange))
+    alice = exchange.desk("main", "alice", account="PENSIONS", firm="ACME")
+    (accepted,) = alice.enter("a", "aapl", "buy", 100, "10", display_quantity=30)
+    assert (accepted["kind"], accepted["price"]) == ("accepted", "10")
+    assert exchange.depth("aapl")["bids"] == [["10", 30, 1]]
+    sold = client.enter("AAPL", "S", 40, "10")
+    client.wait_for("E", order_token=sold, executed_shares=30)
+    assert [event["kind"] for event in alice.events()] == ["system", "accepted", "executed", "restated", "executed"]
+    (replaced,) = alice.amend("a", 90, new_id="b")
+    assert (replaced["token"], replaced["quantity"]) == ("b", 50)
+    assert alice.status("b")["ahead"] == 0
+    assert alice.cancel_all() == 1 and exchange.orders("aapl") == []
+    assert [trade["quantity"] for trade in exchange.trades("aapl")] == [10, 30]
+
+
+def test_an_operators_day(exchange: Exchange) -> None:
+    engine = exchange.create_engine("main")
+    book = engine.create_book("aapl", "AAPL")
+    book.set_property("positions", True)
+    engine.set_phase("pre_open")
+    alice, bob = engine.desk("alice", firm="ACME"), engine.desk("bob")
+    alice.enter("a", book, "buy", 100, "10.02")
+    bob.enter("b", book, "sell", 100, None, order_type="market")
+    assert book.indicative()["price"] == "10.02"
+    engine.set_phase("open")
+    (trade,) = book.trades()
+    assert exchange.positions(engine, "alice") == [{"account": "alice", "book": "aapl", "position": 100}]
+    assert exchange.break_trade(trade["match"])["state"] == "broken"
+    engine.set_limit("firm", "ACME", "max_quantity", 10)
+    assert alice.enter("c", book, "buy", 11, "10")[0]["kind"] == "rejected"
+    book.halt("news")
+    assert book.describe()["phase"] == "halted"
+    book.resume(auction=True)
+    assert book.describe()["phase"] == "volatility_auction"
+    book.set_phase("open")
+    bob.quote(book, 5, "9.9", 5, "10.1")
+    assert exchange.kill_switch(engine, "account", "bob")["orders"] == 2
+    exchange.revive(engine, "account", "bob")
+    exchange.set_fee(engine, "ACME", "-0.001")
+    assert [row["firm"] for row in exchange.list("fees")] == ["ACME"]
+    exchange.clear_fee(engine, "ACME")
+    exchange.clear_limit(engine, "firm", "ACME", "max_quantity")
+    assert exchange.list("limits") == [] and exchange.fees_paid() == []
+    engine.halt("storm")
+    engine.resume()
+    engine.set_timetable("23:59:59 closed")
+    book.set_timetable("23:59:58 closed")
+    assert book.describe()["timetable"] == "23:59:58 closed"
+
+
+def test_a_matcher_that_is_killed_comes_back_with_everything(exchange: Exchange) -> None:
+    engine = exchange.create_engine("main")
+    book = engine.create_book("aapl", "AAPL")
+    desk = engine.desk("alice")
+    desk.enter("iceberg", book, "sell", 100, "10", display_quantity=10, display_range=5)
+    desk.enter("stop", book, "buy", 5, None, order_type="stop", stop_price="11")
+    desk.enter("peg", book, "buy", 7, None, order_type="pegged", peg="market", peg_offset="-0.05")
+    desk.enter("dark", book, "sell", 50, "9.99", hidden=True, time_in_force="gtc")
+    desk.enter("close", book, "buy", 9, "9", time_in_force="at-close")
+    desk.enter("hit", book, "buy", 60, "10", time_in_force="ioc")
+    before = (book.orders(), desk.events())
+    assert {row["where"] for row in before[0]} == {"lit", "trigger", "auction"}
+    exchange.kill("matcher")
+    exchange.restart("matcher")
+    assert (book.orders(), desk.events()) == before
+    told = desk.enter("hit2", book, "buy", 60, "10", time_in_force="ioc")
+    assert [event["kind"] for event in told[:2]] == ["accepted", "executed"]
+
+
 # ------------------------------------------------------------------------------------------------- crashes
 @pytest.mark.parametrize("part", PARTS)
 def test_kill_9_of_any_part_loses_nothing(exchange: Exchange, part: str) -> None:

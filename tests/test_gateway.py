@@ -26,6 +26,7 @@ from tests.gateway_world import (
     enter,
     executed,
     number_of,
+    without_message,
 )
 
 STREAM = "0001000001"
@@ -176,17 +177,23 @@ def test_guessing_is_limited(world: World) -> None:
         assert client.packet() == b"JA"
 
 
-def test_after_kill_9_the_endpoint_is_back_on_its_port_and_nothing_is_lost_or_doubled(directory: bus.Directory) -> None:
-    with_matcher = HandMatcher(directory)
-    matcher, gateway = with_matcher, GatewayProcess(directory)
+@pytest.mark.parametrize("silent", [0, 2], ids=["all events are messages", "one event in three is"])
+def test_after_kill_9_the_endpoint_is_back_on_its_port_and_nothing_is_lost_or_doubled(
+    directory: bus.Directory, silent: int
+) -> None:
+    matcher, gateway = HandMatcher(directory), GatewayProcess(directory)
     try:
         port = matcher.open_endpoint()
         client = logged_on(matcher, port)
         before = [client.packet()]
         emitted = 1
+        events: list[tuple[object, ...]] = []
         for life in range(2, 7):
             count = random.Random(life).randint(1, 300)
-            matcher.emit(*(executed(1, emitted + n) for n in range(1, count + 1)))
+            for n in range(1, count + 1):
+                events += (executed(1, emitted + n), *[without_message(1)] * silent)
+            matcher.emit(*events)
+            events = [without_message(1)] * silent  # the next frame begins, and maybe the last one ends, with them
             gateway.kill()  # anywhere between taking the events and sending them
             emitted += count
             client.socket.settimeout(0.5)
@@ -488,13 +495,30 @@ def test_an_event_that_cannot_be_rendered_costs_its_own_message_only(world: Worl
     with logged_on(matcher, port) as client:
         client.packet()
         matcher.emit(
-            (wire.EXECUTED, 1, b"T", 2**40, 1, 1, 1, 0), executed(1, 2), (wire.EXECUTED, 9, b"T", 1, 1, 1, 1, 0)
+            (wire.EXECUTED, 1, b"T", 2**40, 1, 1, 1, 0, 9), executed(1, 2), (wire.EXECUTED, 9, b"T", 1, 1, 1, 1, 0, 1)
         )
-        matcher.emit((wire.EXECUTED, 1, b"T", 2**40, 1, 1, 1, 0))
+        matcher.emit((wire.EXECUTED, 1, b"T", 2**40, 1, 1, 1, 0, 9))
         matcher.emit(executed(1, 3))
         assert [number_of(packet) for packet in client.packets(2)] == [2, 3]
         delivery = matcher.query("statistics")["delivery"]
         assert (delivery["not_rendered"], delivery["orphans"]) == (2, 1)
+
+
+def test_events_that_the_protocol_has_no_message_for_use_up_no_number(world: World) -> None:
+    matcher, _ = world
+    port = matcher.open_endpoint()
+    with logged_on(matcher, port) as client:
+        client.packet()
+        matcher.emit(without_message(1))  # a frame, and so a record of the store, without any message
+        matcher.emit(without_message(1), executed(1, 2), without_message(1), without_message(1), executed(1, 3))
+        assert [number_of(packet) for packet in client.packets(2)] == [2, 3]
+        delivery = matcher.query("statistics")["delivery"]
+        assert (delivery["not_rendered"], delivery["without_message"]) == (0, 4)
+    with Client(port).login("U1", session=STREAM, sequence=0) as again:
+        matcher.log_on(1, STREAM, first=False)
+        assert again.packet() == accepted(STREAM, 3)
+        matcher.emit(without_message(1), executed(1, 4))
+        assert [number_of(packet) for packet in again.packets(2)] == [3, 4]
 
 
 def test_a_newer_life_of_the_same_gateway_stops_the_older_one(world: World) -> None:

@@ -1,4 +1,7 @@
-"""The machine against the naive oracle: the same commands give the same events, private and public, one by one."""
+"""The plain book against the naive exchange: orders that ENTER can say, and the verbs of a trading day.
+
+Everything else that can be ordered is in test_oracle_full.py.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,16 @@ from hypothesis import strategies as st
 
 from openoutcry import wire as w
 from openoutcry.matcher import book
-from openoutcry.matcher.machine import Machine
-from openoutcry.matcher.orders import DONE, LEVEL, NUMBER, OPEN, PRICE, SIDE
-from tests.machine_world import CENT, World, market
-from tests.oracle import Oracle, Rules
+from tests.machine_world import CENT
+from tests.naive.pair import Pair, Setting
 
 SECOND_NS = 10**9
 SEEDS = 40
 EXAMPLES = int(os.environ.get("OPENOUTCRY_TEST_EXAMPLES", "150"))
-SESSIONS = (1, 2, 3)  # 1 and 2 on gateway-1, 3 and 4 on gateway-2: one of them never trades
+SESSIONS = (1, 2, 3)  # 4 never trades
 SYMBOLS = ("X", "Y")
 TOKENS = [b"t%d" % i for i in range(8)]  # few, so that used ones and unknown ones come up
-MAX_QUANTITY, MAX_OPEN = 120, 8
+SETTING = Setting({"X": {}, "Y": {"lot_size": 10}}, max_quantity=120, max_open=8)
 
 Step = tuple[Any, ...]
 
@@ -77,7 +78,9 @@ orders = st.one_of(
 others = st.one_of(
     st.tuples(st.just(w.REFUSE), sessions, tokens, st.sampled_from([w.REJECT_DISPLAY, 77])),
     st.tuples(st.just("wait"), st.sampled_from([1, SECOND_NS, 3 * SECOND_NS])),
-    st.tuples(st.sampled_from(["halt", "resume", "resume"]), st.sampled_from(SYMBOLS)),
+    st.tuples(st.just("halt"), st.sampled_from(SYMBOLS)),
+    st.tuples(st.just("resume"), st.sampled_from(SYMBOLS), st.just(False)),
+    st.tuples(st.just("resume"), st.sampled_from(SYMBOLS), st.just(False)),
     st.tuples(st.sampled_from(["close", "open", "open"])),
 )
 steps = mostly(orders, others)
@@ -124,178 +127,31 @@ def some_script(seed: int, length: int) -> list[Step]:
         draw = random.random()
         if draw < 0.5:
             return ("wait", random.choice((1, SECOND_NS, 7 * SECOND_NS)))
-        return random.choice((("halt", "X"), *[("resume", "X")] * 8, ("close",), *[("open",)] * 8))
+        return random.choice((("halt", "X"), *[("resume", "X", False)] * 8, ("close",), *[("open",)] * 8))
 
     return [other() if random.random() < 0.15 else order() for _ in range(length)]
 
 
-class Watcher:
-    """Someone who knows the public events only, and has every book from them."""
-
-    def __init__(self) -> None:
-        self.orders: dict[int, tuple[int, int, int, int]] = {}  # order -> book, side, price, quantity
-
-    def take(self, events: list[Step]) -> None:
-        for kind, book_number, *rest in events:
-            if kind == w.ADDED:
-                order, side, quantity, price = rest
-                assert order not in self.orders
-                self.orders[order] = (book_number, side, price, quantity)
-            elif kind == w.TRADED:
-                self._leaves(rest[0], rest[1], rest[-1])
-            elif kind == w.REDUCED:
-                self._leaves(*rest)
-            elif kind == w.ORDER_REPLACED:
-                previous, order, quantity, price = rest
-                self.orders[order] = (book_number, self.orders.pop(previous)[1], price, quantity)
-
-    def _leaves(self, order: int, quantity: int, leaves: int) -> None:
-        book_number, side, price, before = self.orders.pop(order)
-        assert before - quantity == leaves
-        if leaves:
-            self.orders[order] = (book_number, side, price, leaves)
-
-    def side(self, book_number: int, side: int) -> list[tuple[int, int, int]]:
-        found = [(price, quantity) for b, s, price, quantity in self.orders.values() if (b, s) == (book_number, side)]
-        levels = {price: [q for p, q in found if p == price] for price, _ in found}
-        return [(price, sum(levels[price]), len(levels[price])) for price in sorted(levels, reverse=side == w.BUY)]
-
-
-class Pair:
-    """A machine and an oracle that are given the same, and a watcher of what is public."""
-
-    def __init__(self) -> None:
-        self.world = market(SYMBOLS, gateways=2)
-        self.world.verb("set_engine_property", "main", "max_quantity", MAX_QUANTITY)
-        self.world.verb("set_engine_property", "main", "max_open_orders", MAX_OPEN)
-        self.world.verb("set_book_property", "book-Y", "lot_size", 10)
-        self.world.take_all()
-        rules = {"X": Rules(1), "Y": Rules(2, lot=10)}
-        streams = {1: "gateway-1", 2: "gateway-1", 3: "gateway-2", 4: "gateway-2"}
-        self.oracle = Oracle(rules, streams, MAX_QUANTITY, MAX_OPEN)
-        self.watcher = Watcher()
-
-    def step(self, step: Step) -> None:
-        what = step[0]
-        if what == "wait":
-            self.wait(step[1])
-        elif what in ("halt", "resume"):
-            if (step[1] in self.oracle.halted) != (what == "halt"):
-                self.world.verb(what, f"book-{step[1]}")
-                (self.oracle.halt if what == "halt" else self.oracle.resume)(step[1])
-        elif what in ("close", "open", "end_of_day"):
-            self.phase(what)
-        else:
-            self.world.send(self.oracle.streams[step[1]], step)
-            self.oracle.command(step, self.world.now)
-        self.compare(step)
-
-    def wait(self, ns: int) -> None:
-        self.world.now += ns
-        assert self.world.machine.next_timer_ns == self.oracle.next_timer_ns()
-        self.world.timer()
-        self.oracle.timer(self.world.now)
-
-    def phase(self, what: str) -> None:
-        before = self.oracle.phase
-        answer = self.world.verb(what, "main")
-        if what == "open" and before == w.PHASE_CLOSED:
-            self.oracle.open_market()
-        elif what == "close" and before == w.PHASE_OPEN:
-            self.oracle.close()
-        elif what == "end_of_day" and before != w.PHASE_ENDED:
-            self.oracle.end_of_day()
-        else:
-            assert answer == ("wrong_state", "engine")
-
-    def compare(self, step: Step) -> None:
-        """Whole lists of events, then what both know about the books."""
-        for name in ("gateway-1", "gateway-2"):
-            assert self.world.take(name) == self.oracle.private[name], step
-            self.oracle.private[name].clear()
-        assert self.world.take("public") == self.oracle.public, step
-        self.watcher.take(self.oracle.public)
-        self.oracle.public.clear()
-        for symbol in SYMBOLS:
-            self.compare_book(symbol)
-        check_invariants(self.world.machine)
-        assert self.oracle.filled["B"] == self.oracle.filled["S"]
-
-    def compare_book(self, symbol: str) -> None:
-        known = self.world.machine.books[f"book-{symbol}"]
-        live = self.oracle.live(symbol, True) + self.oracle.live(symbol, False)
-        assert [(o[NUMBER], o[OPEN], o[DONE], o[SIDE], o[PRICE]) for o in known.orders()] == [
-            (o.number, o.open, o.done, o.side, o.price) for o in live
-        ]
-        assert self.watcher.side(known.number, w.BUY) == known.depth(known.bids, 0)
-        assert self.watcher.side(known.number, w.SELL) == known.depth(known.asks, 0)
-
-
-def check_invariants(machine: Machine) -> None:
-    """Not crossed; levels sorted, none without a live order; dead orders counted; sessions and books agree."""
-    found = 0
-    for each in machine.books.values():
-        assert each.bids.best < each.asks.best
-        for side in (each.bids, each.asks):
-            assert side.prices == sorted(side.levels)
-            for price, level in side.levels.items():
-                live = [o for o in level.queue if o[OPEN]]
-                assert live and len(level.queue) - len(live) == level.dead
-                assert [o[NUMBER] for o in level.queue] == sorted(o[NUMBER] for o in level.queue)
-                assert all(o[PRICE] == price and o[LEVEL] is level for o in live)
-                found += len(live)
-            assert [x[1] for x in each.depth(side, 0)] == [
-                sum(o[OPEN] for o in side.levels[x[0]].queue) for x in each.depth(side, 0)
-            ]
-    live_orders = [o for session in machine.sessions.values() for o in session.live.values()]
-    assert len(live_orders) == found
-    assert all(0 < o[OPEN] <= MAX_QUANTITY and o[OPEN] + o[DONE] <= MAX_QUANTITY for o in live_orders)
-    for session in machine.sessions.values():
-        assert set(session.live) <= set(session.tokens)
-
-
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(steps, min_size=10, max_size=60))
-def test_same_events_and_books_as_the_oracle_after_every_command(script: list[Step]) -> None:
-    pair = Pair()
-    for step in script:
-        pair.step(step)
+@given(st.lists(steps, min_size=10, max_size=60), st.floats(0, 1))
+def test_same_events_and_books_as_the_naive_exchange_after_every_command(script: list[Step], cut: float) -> None:
+    pair = Pair(SETTING)
+    pair.run(script)
     pair.step(("end_of_day",))
     assert not any(session.live or session.tokens for session in pair.world.machine.sessions.values())
+    pair.check_replay(cut)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_long_scripts_give_the_same_events_and_books_as_the_oracle(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_scripts_give_the_same_events_and_books(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:
         monkeypatch.setattr(book, "DEAD_MAX", 0)
         monkeypatch.setattr(book, "DEAD_TO_LIVE", 1)
-    pair = Pair()
+    pair = Pair(SETTING)
+    plain = 0
     for step in some_script(seed, 400):
         pair.step(step)
-    assert pair.oracle.matches > 20
-
-
-@settings(max_examples=EXAMPLES // 3, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(steps, min_size=5, max_size=40), st.data())
-def test_replay_gives_the_same_and_so_does_going_on_from_a_dump(script: list[Step], chosen: st.DataObject) -> None:
-    pair = Pair()
-    for step in script:
-        pair.step(step)
-    world, expected = pair.world, pair.world.machine
-    cut = chosen.draw(st.integers(0, len(world.inputs)))
-    straight, resumed = World(), World()
-    straight.machine = resumed.machine = Machine()
-    for index, (what, arguments) in enumerate(world.inputs):
-        if index == cut:
-            resumed.machine = Machine.load(straight.machine.dump())
-            assert resumed.machine.dump() == straight.machine.dump()
-        getattr(straight.machine, what)(*arguments)
-        if index >= cut:
-            getattr(resumed.machine, what)(*arguments)
-            assert resumed.take_all() == straight.take_all()
-        else:
-            straight.take_all()
-        assert straight.machine.next_timer_ns >= 0
-    assert straight.machine.state_hash() == expected.state_hash()
-    if cut < len(world.inputs):
-        assert resumed.machine.state_hash() == expected.state_hash()
+        plain += pair.world.machine.books["book-X"].plain
+    pair.check_replay(seed / SEEDS)
+    assert pair.naive.matches > 20
+    assert plain > 100

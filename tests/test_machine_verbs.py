@@ -10,6 +10,7 @@ from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import VerbError
 from openoutcry.matcher import configuration, sessions
+from openoutcry.matcher.machine import VERBS, Machine
 from tests.machine_world import CENT, World, enter, market, outcome, replace
 
 
@@ -18,7 +19,7 @@ def world() -> World:
     return market()
 
 
-DEFAULT_BOOK = (("lot_size", 1), ("max_price", 199_999_99000000), ("tick_size", 10_000))
+DEFAULT_BOOK = tuple(sorted((p.name, p.default) for p in verbs.BOOK_PROPERTIES.values()))
 
 
 # ------------------------------------------------------------------------------------------------- answers
@@ -26,7 +27,8 @@ def test_an_engine_begins_open_on_day_one() -> None:
     world = World()
     row = world.verb("create_engine", "main")
     assert row == {"name": "main", "kind": "matching", "day": 1, "phase": "open",
-                   "properties": {"max_quantity": 999_999, "max_open_orders": 100_000}}  # fmt: skip
+                   "halted": False, "timetable": "",
+                   "properties": {"max_quantity": 999_999, "max_open_orders": 100_000, "seed": 1}}  # fmt: skip
     assert world.verb("delete_engine", "main") == {"name": "main"}
     assert world.machine.query("list", {"kind": "engines"}) == []
 
@@ -37,7 +39,11 @@ def test_a_book_is_announced_with_its_phase() -> None:
     world.verb("close", "main")
     row = world.verb("create_book", "aapl", "main", "AAPL")
     assert row == {"name": "aapl", "number": 1, "engine": "main", "symbol": "AAPL", "phase": "closed", "halted": False,
-                   "properties": {"tick_size": "0.0001", "lot_size": 1, "max_price": "199999.99"}}  # fmt: skip
+                   "properties": {}}  # fmt: skip
+    described = world.machine.query("describe", {"book": "aapl"})
+    assert {name: described["properties"][name] for name in ("tick_size", "lot_size", "max_price")} == {
+        "tick_size": "0.0001", "lot_size": 1, "max_price": "199999.99",
+    }  # fmt: skip
     assert world.take("public") == [
         (w.BOOK_SET, 1, "aapl", "main", "AAPL", DEFAULT_BOOK),
         (w.STATUS, 1, w.PHASE_CLOSED, "create_book"),
@@ -64,7 +70,7 @@ def test_book_properties_hold_from_the_next_order_and_are_announced(world: World
     row = world.verb("set_book_property", "book-X", "tick_size", "0.05")
     assert row["properties"]["tick_size"] == "0.05"
     assert world.take("public") == [
-        (w.BOOK_SET, 1, "book-X", "main", "X", (*DEFAULT_BOOK[:2], ("tick_size", 5 * CENT)))
+        (w.BOOK_SET, 1, "book-X", "main", "X", tuple(sorted({**dict(DEFAULT_BOOK), "tick_size": 5 * CENT}.items())))
     ]
     world.send("gateway-1", enter(1, b"b", price=101), enter(1, b"c", price=105), (w.CANCEL, 1, b"a", 0))
     assert [event[0] for event in world.take()] == [w.REJECTED, w.ACCEPTED, w.CANCELED]
@@ -260,9 +266,11 @@ def test_a_new_life_of_the_asker_gets_no_answers_to_old_requests(world: World) -
 # ------------------------------------------------------------------------------------------------- users
 def test_users_are_told_to_every_gateway_without_regard_to_case(world: World) -> None:
     world.hello("gateway-2")
-    assert world.verb("create_user", "Bob", "scrypt$x") == {"name": "BOB", "endpoint": "", "account": "BOB"}
-    row = world.verb("create_user", "ann", "scrypt$y", "orders", "desk-1")
-    assert row == {"name": "ANN", "endpoint": "orders", "account": "desk-1"}
+    assert world.verb("create_user", "Bob", "scrypt$x") == {
+        "name": "BOB", "endpoint": "", "account": "BOB", "firm": "",
+    }  # fmt: skip
+    row = world.verb("create_user", "ann", "scrypt$y", "orders", "desk-1", "ACME")
+    assert row == {"name": "ANN", "endpoint": "orders", "account": "desk-1", "firm": "ACME"}
     for gateway in ("gateway-1", "gateway-2"):
         assert world.take(gateway) == [
             (w.USER_SET, "BOB", "", "BOB", "scrypt$x"),
@@ -272,6 +280,62 @@ def test_users_are_told_to_every_gateway_without_regard_to_case(world: World) ->
     assert world.verb("delete_user", "bob") == {"name": "BOB"}
     assert world.take("gateway-2") == [(w.USER_DELETED, "BOB")]
     assert "scrypt" not in str(world.machine.query("list", {"kind": "users"}))
+
+
+def test_a_session_has_the_account_and_the_firm_of_its_user_from_log_on(world: World) -> None:
+    world.verb("create_user", "alice", "scrypt$x", None, "PENSIONS", "ACME")
+    session = world.machine.sessions[1]
+    assert (session.account, session.firm) == ("ALICE", "")
+    world.log_on(user="alice", connection=7)
+    assert (session.account, session.firm) == ("PENSIONS", "ACME")
+    loaded = Machine.load(world.machine.dump()).sessions[1]
+    assert (loaded.account, loaded.firm) == ("PENSIONS", "ACME")
+    world.verb("delete_user", "alice")
+    world.log_on(user="alice", connection=8)
+    assert (session.account, session.firm) == ("ALICE", "")
+
+
+def test_a_user_of_another_endpoint_lends_no_account(world: World) -> None:
+    world.hello("gateway-2")
+    world.verb("create_endpoint", "more", "main", "ouch42", "gateway-2")
+    world.verb("create_user", "alice", "scrypt$x", "more", "PENSIONS", "ACME")
+    world.log_on(user="alice", connection=7)
+    assert world.machine.sessions[1].account == "ALICE"
+
+
+def test_trades_of_what_is_gone_are_listed_still_but_not_broken(world: World) -> None:
+    world.verb("create_book", "book-Y", "main", "Y")
+    world.hello("gateway-2")
+    world.verb("create_endpoint", "more", "main", "ouch42", "gateway-2")
+    world.send("gateway-2", (w.BOUND, "more", "127.0.0.1", 5001, ""))
+    number = world.log_on("more", "carol", 1, "gateway-2")
+    world.send("gateway-1", enter(1, b"a"), enter(1, b"b", symbol="Y"))
+    world.send("gateway-2", enter(number, b"x", w.SELL), enter(number, b"y", w.SELL, symbol="Y"))
+    world.verb("delete_book", "book-X")
+    world.verb("delete_endpoint", "more")
+    world.take_all()
+    loaded = Machine.load(world.machine.dump())
+    assert loaded.dump() == world.machine.dump()
+    for machine in (world.machine, loaded):
+        (trade,) = machine.query("trades", {"book": "book-Y"})
+        assert (trade["match"], trade["buy_session"], trade["sell_session"]) == (2, 1, 0)
+    assert world.verb("break_trade", 1) == ("wrong_state", "match")
+    assert world.verb("break_trade", 2)["state"] == "broken"
+    assert world.take("gateway-1")[-1][:4] == (w.BROKEN, 1, b"b", 2)
+    assert not world.take("gateway-2"), "that session is gone"
+
+
+def test_what_is_due_at_the_same_time_is_done_orders_first_then_as_it_was_put_in(world: World) -> None:
+    world.verb("set_desk", "main", "alice")
+    due = world.now - world.now % (86_400 * 10**9) + 86_400 * 10**9
+    world.verb("set_timetable", "main", "00:00 closed")
+    world.verb("enter_order", "a", "book-X", "buy", 100, "10", "alice", time_in_force="gtd", expire=due)
+    world.verb("enter_order", "b", "book-X", "buy", 100, "10", "alice")
+    assert world.machine.next_timer_ns == due
+    world.now = due
+    world.timer()
+    told = world.machine.query("order_events", {"desk": "alice"})[-2:]
+    assert [(row["token"], row["reason"]) for row in told] == [("a", w.CANCEL_TIMEOUT), ("b", w.CANCEL_CLOSED)]
 
 
 # ------------------------------------------------------------------------------------------------- refusals
@@ -339,7 +403,7 @@ def test_there_is_a_limit_to_everything(
 
 @pytest.mark.parametrize(("verb", "arguments", "code"), [
     ("fly", (), "unknown_verb"), ("depth", ("book-X",), "unknown_verb"), ("create_engine", (), "bad_argument"),
-    ("create_engine", (1,), "bad_argument"), ("halt", ("a", "b"), "bad_argument"),
+    ("create_engine", (1,), "bad_argument"), ("halt", ("a", "b", "c"), "bad_argument"),
 ])  # fmt: skip
 def test_the_machine_checks_what_it_is_sent(world: World, verb: str, arguments: tuple[Any, ...], code: str) -> None:
     world.send("control", (w.VERB, 77, verb, arguments))
@@ -347,7 +411,7 @@ def test_the_machine_checks_what_it_is_sent(world: World, verb: str, arguments: 
 
 
 def test_every_journaled_verb_has_a_handler() -> None:
-    assert {verb.name for verb in verbs.VERBS.values() if verb.journaled} == set(configuration.HANDLERS)
+    assert {verb.name for verb in verbs.VERBS.values() if verb.journaled} == set(VERBS)
 
 
 # ------------------------------------------------------------------------------------------------- questions
@@ -363,8 +427,8 @@ def test_depth_shows_levels_best_first(world: World) -> None:
 def test_sessions_and_peers_are_listed(world: World) -> None:
     world.send("gateway-1", enter(1, b"a"), replace(1, b"a", b"b"))
     row = world.machine.query("list", {"kind": "sessions"})[0]
-    assert row == {"number": 1, "endpoint": "orders", "user": "ALICE", "connection": 1, "stream": "0001000001",
-                   "active": True, "tokens": 2, "open_orders": 1}  # fmt: skip
+    assert row == {"number": 1, "endpoint": "orders", "user": "ALICE", "account": "ALICE", "firm": "", "connection": 1,
+                   "stream": "0001000001", "active": True, "tokens": 2, "open_orders": 1}  # fmt: skip
     assert [peer["name"] for peer in world.machine.query("peers", {})] == ["control", "gateway-1"]
     names = {row["name"] for row in world.machine.query("list", {"kind": "properties"})}
     assert {"tick_size", "max_quantity", "cancel_on_disconnect"} <= names

@@ -49,7 +49,10 @@ def added(order: int, side: int, quantity: int, price: int, book: int = 1) -> tu
 # ------------------------------------------------------------------------------------------------- messages
 def test_every_kind_of_event_makes_its_messages() -> None:
     stream = Stream(subscribed())
-    assert stream(book_set(), (wire.STATUS, 1, wire.PHASE_OPEN, "")) == [("status/AAPL/", 1, T0, "open", "")]
+    assert stream(book_set(tick_size=7), (wire.STATUS, 1, wire.PHASE_OPEN, "")) == [
+        ("status/AAPL/", 1, T0, "open", ""),
+        ("instrument/AAPL/", 1, T0, (("tick_size", 7),)),
+    ]
     assert stream(added(1, 1, 100, 50), added(2, 5, 70, 60), at=1) == [
         ("order/AAPL/", 1, T0 + 1, ((4, 1, 1, 100, 50), (4, 2, 5, 70, 60))),
         ("depth/AAPL/", 1, T0 + 1, ((1, 50, 100, 1), (2, 60, 70, 1))),
@@ -72,6 +75,116 @@ def test_every_kind_of_event_makes_its_messages() -> None:
         ("bbo/AAPL/", 4, T0 + 4, 49, 80, 0, 0),
     ]
     assert stream((wire.STATUS, 1, wire.PHASE_HALTED, "news"), at=5) == [("status/AAPL/", 2, T0 + 5, "halted", "news")]
+    assert stream((wire.TRADED_HIDDEN, 1, 5, 55, 10, 2), at=6) == [("trade/AAPL/", 2, T0 + 6, ((10, 55, 5, 2, 0),))]
+    assert stream((wire.QUOTED, 1, 9, 10, 50, 20, 60), at=7) == [("quote/AAPL/", 1, T0 + 7, ((9, 10, 50, 20, 60),))]
+    assert stream((wire.TRADE_BROKEN, 1, 10, 5, 55), (wire.TRADE_CORRECTED, 1, 9, 30, 60, 61), at=8) == [
+        ("correction/AAPL/", 1, T0 + 8, ((10, 5, 55, 0), (9, 30, 60, 61)))
+    ]
+
+
+def test_an_auction_from_its_beginning_to_its_end() -> None:
+    stream = Stream(subscribed("trade/", "order/", "depth/", "bbo/", "auction/", "status/"))
+    stream(book_set())
+    assert stream(
+        (wire.STATUS, 1, wire.PHASE_PRE_OPEN, "timetable"), added(1, 1, 100, 60), added(2, 2, 70, 50), at=1
+    ) == [
+        ("order/AAPL/", 1, T0 + 1, ((4, 1, 1, 100, 60), (4, 2, 2, 70, 50))),
+        ("depth/AAPL/", 1, T0 + 1, ((1, 60, 100, 1), (2, 50, 70, 1))),
+        ("bbo/AAPL/", 1, T0 + 1, 60, 100, 50, 70),  # crossed, as it is
+        ("status/AAPL/", 2, T0 + 1, "pre_open", "timetable"),
+    ]
+    assert stream((wire.INDICATIVE, 1, 55, 70, 1, 30), (wire.INDICATIVE, 1, 60, 70, 1, 30), at=2) == [
+        ("auction/AAPL/", 1, T0 + 2, ((0, 60, 70, 1, 30),))
+    ]
+    assert stream(
+        (wire.INDICATIVE, 1, 60, 75, 1, 25), (wire.CROSS_TRADED, 1, 1, 2, 70, 60, 1, 30, 0),
+        (wire.CROSS_TRADED, 1, 1, 0, 5, 60, 2, 25, 0), (wire.CROSS_TRADED, 1, 0, 0, 5, 60, 3, 0, 0),
+        (wire.CROSSED, 1, wire.CROSS_OPENING, 60, 80), (wire.STATUS, 1, wire.PHASE_OPEN, "open"), at=3,
+    ) == [
+        ("trade/AAPL/", 1, T0 + 3, ((1, 60, 70, 0, 0), (2, 60, 5, 0, 0), (3, 60, 5, 0, 0))),
+        ("order/AAPL/", 2, T0 + 3, ((9, 1, 2, 70, 60, 1, 30, 0), (9, 1, 0, 5, 60, 2, 25, 0))),
+        ("depth/AAPL/", 2, T0 + 3, ((1, 60, 25, 1), (2, 50, 0, 0))),
+        ("bbo/AAPL/", 2, T0 + 3, 60, 25, 0, 0),
+        ("status/AAPL/", 3, T0 + 3, "open", "open"),
+        ("auction/AAPL/", 2, T0 + 3, ((0, 60, 75, 1, 25), (1, 60, 80, 0, 0))),
+    ]  # fmt: skip
+    assert stream((wire.STATUS, 1, wire.PHASE_CLOSING_AUCTION, "close"), at=4) == [
+        ("status/AAPL/", 4, T0 + 4, "closing_auction", "close"),
+        ("auction/AAPL/", 3, T0 + 4, ((0, 0, 0, 0, 0),)),
+    ]
+    assert stream((wire.CROSSED, 1, wire.CROSS_CLOSING, 0, 0), at=5) == [
+        ("auction/AAPL/", 4, T0 + 5, ((2, 0, 0, 0, 0),))
+    ]
+
+
+def test_trades_that_were_not_shown_or_of_an_auction_are_counted_like_others() -> None:
+    stream = Stream(subscribed("stats/"))
+    stream(book_set(), added(1, 1, 100, 50), (wire.TRADED, 1, 1, 10, 50, 1, 2, 90))
+    stream((wire.TRADED_HIDDEN, 1, 5, 55, 2, 2), (wire.CROSS_TRADED, 1, 1, 0, 20, 45, 3, 70, 0), at=1)
+    assert stream(added(2, 1, 1, 1), at=S) == [("stats/AAPL/", 1, T0 + 1, 50, 55, 45, 45, 35, 3, "0.00001675", 1)]
+
+
+def test_corrections_change_the_sums_of_the_day_but_not_where_the_market_was() -> None:
+    stream = Stream(subscribed("stats/"))
+    hidden = [(wire.TRADED_HIDDEN, 1, 10, price, match, 1) for match, price in ((1, 50), (2, 70), (3, 60))]
+    stream(book_set(), *hidden)
+    assert stream((wire.TRADE_BROKEN, 1, 2, 10, 70), at=S) == [
+        ("stats/AAPL/", 1, T0, 50, 70, 50, 60, 30, 3, "0.000018", 1)
+    ]
+    assert stream((wire.TRADE_CORRECTED, 1, 3, 10, 60, 61), at=2 * S) == [
+        ("stats/AAPL/", 2, T0 + S, 50, 70, 50, 60, 20, 2, "0.000011", 1)
+    ]
+    assert stream((wire.TRADE_BROKEN, 1, 1, 10, 50), (wire.TRADE_BROKEN, 1, 3, 10, 61), at=3 * S) == [
+        ("stats/AAPL/", 3, T0 + 2 * S, 50, 70, 50, 60, 20, 2, "0.0000111", 1)
+    ]
+    assert stream((wire.TRADED_HIDDEN, 1, 1, 80, 4, 1), (wire.TRADE_CORRECTED, 1, 4, 1, 80, 90), at=4 * S) == [
+        ("stats/AAPL/", 4, T0 + 3 * S, 0, 0, 0, 60, 0, 0, "0", 1)
+    ]
+    assert stream(added(1, 1, 1, 1), at=5 * S) == [("stats/AAPL/", 5, T0 + 4 * S, 80, 80, 80, 80, 1, 1, "0.0000009", 1)]
+
+
+def test_a_correction_of_an_earlier_day_does_not_touch_todays_statistics() -> None:
+    stream = Stream(subscribed("stats/", "correction/"))
+    stream(book_set(), (wire.TRADED_HIDDEN, 1, 10, 50, 1, 1), (wire.STATUS, 1, wire.PHASE_ENDED, ""))
+    stream((wire.STATUS, 1, wire.PHASE_CLOSED, ""), at=S)
+    stream((wire.TRADE_BROKEN, 1, 1, 10, 50), at=2 * S)
+    stream((wire.TRADED_HIDDEN, 1, 7, 60, 2, 1), at=3 * S)
+    stream((wire.TRADE_CORRECTED, 1, 1, 10, 50, 51), at=3 * S)
+    assert stream(added(1, 1, 1, 1), at=9 * S)[0][3:] == (60, 60, 60, 60, 7, 1, "0.0000042", 2)
+
+
+def test_the_kept_corrections_are_bounded() -> None:
+    publisher = subscribed()
+    stream = Stream(publisher)
+    stream(book_set())
+    count = feed.CORRECTIONS_KEPT + 10
+    stream(*((wire.TRADE_BROKEN, 1, match, 1, 1) for match in range(1, count + 1)))
+    assert [row[0] for row in publisher.market.books[1].corrections] == list(range(11, count + 1))
+
+
+def test_quotes_are_told_as_they_are_now_and_gone_with_both_quantities() -> None:
+    stream = Stream(subscribed("quote/"))
+    stream(book_set())
+    assert stream(
+        (wire.QUOTED, 1, 9, 10, 50, 20, 60), (wire.QUOTED, 1, 4, 0, 0, 5, 70), (wire.QUOTED, 1, 9, 11, 50, 0, 0)
+    ) == [("quote/AAPL/", 1, T0, ((9, 11, 50, 0, 0), (4, 0, 0, 5, 70)))]
+    assert stream((wire.QUOTED, 1, 9, 0, 0, 0, 0)) == [("quote/AAPL/", 2, T0, ((9, 0, 0, 0, 0),))]
+    assert stream((wire.BOOK_DELETED, 1)) == [("quote/AAPL/", 3, T0, ((4, 0, 0, 0, 0),))]
+
+
+def test_reference_data_is_told_when_it_changes() -> None:
+    stream = Stream(subscribed("instrument/", "status/"))
+    stream(book_set(tick_size=1))
+    assert stream(book_set(tick_size=1)) == []
+    assert stream(book_set(tick_size=5, currency="EUR", positions=True, maker_fee=-3)) == [
+        ("instrument/AAPL/", 2, T0, (("currency", "EUR"), ("maker_fee", -3), ("positions", True), ("tick_size", 5)))
+    ]
+
+
+def test_collecting_phases_are_the_matchers() -> None:
+    from openoutcry.matcher.phases import COLLECTING
+
+    assert {wire.PHASES[phase] for phase in COLLECTING} == feed.COLLECTING
 
 
 def test_a_frame_makes_one_message_a_topic_and_bbo_only_when_it_ends_elsewhere() -> None:
@@ -146,6 +259,7 @@ def test_a_deleted_book_leaves_an_empty_market_and_its_numbers_go_on_when_it_com
         ("depth/AAPL/", 3, T0 + 1, ((2, 60, 7, 1),)),
         ("bbo/AAPL/", 3, T0 + 1, 0, 0, 60, 7),
         ("status/AAPL/", 3, T0 + 1, "open", ""),
+        ("instrument/AAPL/", 2, T0 + 1, ()),
     ]
 
 
@@ -153,7 +267,7 @@ def test_heartbeats_tell_the_numbers_of_all_topics() -> None:
     stream = Stream(subscribed("heartbeat/"))
     stream(book_set(), added(1, 1, 100, 50), (wire.TRADED, 1, 1, 10, 50, 1, 2, 90))
     stream(added(2, 1, 1, 40))
-    assert decoded(stream.publisher.heartbeats()) == [("heartbeat/AAPL/", 1, T0, 1, 1, 2, 2, 1, 0, 1)]
+    assert decoded(stream.publisher.heartbeats()) == [("heartbeat/AAPL/", 1, T0, 1, 1, 2, 2, 1, 0, 0, 0, 0, 1, 1)]
 
 
 def test_sums_beyond_64_bits_are_saturated() -> None:
@@ -167,8 +281,11 @@ def test_sums_beyond_64_bits_are_saturated() -> None:
     "event",
     [
         (wire.REDUCED, 1, 99, 1, 0), (wire.ADDED, 7, 1, 1, 1, 1), (99, 1), (wire.ADDED, 1), (), ("x", 1),
-        (wire.TRADED, 1, 5, 1, 1, 1, 1, 0), (wire.STATUS, 1, 9, ""), (wire.BOOK_DELETED, 3),
-        (wire.ORDER_REPLACED, 1, 9, 1, 1, 1),
+        (wire.TRADED, 1, 5, 1, 1, 1, 1, 0), (wire.STATUS, 1, 99, ""), (wire.BOOK_DELETED, 3),
+        (wire.ORDER_REPLACED, 1, 9, 1, 1, 1), (wire.CROSS_TRADED, 1, 5, 0, 1, 1, 1, 0, 0), (wire.TRADED_HIDDEN, 1, 1),
+        (wire.CROSS_TRADED, 1, 0, 7, 1, 1, 1, 0, 0), (wire.CROSSED, 1, 4, 1, 1), (wire.INDICATIVE, 1),
+        (wire.QUOTED, 1, 0, 1, 1, 1, 1), (wire.TRADE_BROKEN, 1, 1, 1), (wire.TRADE_CORRECTED, 1, 1, 1, 1, -1),
+        (wire.QUOTED, 7, 1, 1, 1, 1, 1), (max(wire.PUBLIC_EVENTS) + 1, 1),
     ],
 )  # fmt: skip
 def test_an_event_that_does_not_fit_is_an_error(event: tuple[Any, ...]) -> None:
@@ -185,7 +302,7 @@ def run(publisher: Publisher, frames: list[Any]) -> list[list[tuple[Any, ...]]]:
 
 
 def frames_of(seed: int, count: int = 30) -> list[Any]:
-    flow = Flow(seed, books=3)
+    flow = Flow(seed, books=3, rare=0.2)
     books = (book_set(1), book_set(2, "b", "main", "MSFT"), book_set(3, "c", "other", "AAPL"))
     return [(0, books), *((n * S // 3, flow.frame(flow.random.randint(1, 12))) for n in range(1, count))]
 
@@ -222,7 +339,7 @@ def test_numbers_do_not_depend_on_who_listens_or_since_when(seed: int, channels:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_levels_and_orders_are_those_of_a_plain_count(seed: int) -> None:
-    publisher, flow = Publisher(), Flow(seed)
+    publisher, flow = Publisher(), Flow(seed, rare=0.1)
     stream = Stream(publisher)
     stream(book_set())
     for _ in range(20):
@@ -240,7 +357,7 @@ def test_levels_and_orders_are_those_of_a_plain_count(seed: int) -> None:
     assert book.order_rows() == [(order, side, flow.left[order], price) for _, order, side, price in live]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x90", b"\xc1", b"x" * 100, b"\x98\x02\x00\x00\x00\x90\x90\x90\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x90", b"\xc1", b"x" * 100, b"\x98\x01\x00\x00\x00\x90\x90\x90\x90"])
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(JournalError):
         load(data)
@@ -327,7 +444,7 @@ def test_what_decodes_has_the_types_that_are_documented(channel: str, body: list
         message = feed.decode(channel, wire.pack((1, 2, *body)))
     except WireError:
         return
-    if channel in (feed.TRADE, feed.DEPTH, feed.ORDER):
+    if channel in (feed.TRADE, feed.DEPTH, feed.ORDER, feed.AUCTION, feed.CORRECTION, feed.QUOTE):
         assert all(type(value) is int for row in message[2] for value in row)
     elif channel in (feed.BBO, feed.HEARTBEAT):
         assert all(type(value) is int for value in message)
@@ -363,7 +480,11 @@ def test_every_field_is_documented() -> None:
         feed.Bbo._fields,
         feed.Level._fields,
         feed.Stats._fields,
+        feed.Auction._fields,
+        feed.Correction._fields[:4],
+        feed.Quote._fields,
         feed.SnapshotHead._fields,
+        feed.Page._fields,
     ):
         for name in fields:
             assert re.search(rf"\| .*\b{name}\b.* \|", text), name

@@ -22,12 +22,29 @@ from tests.marketdata_world import T0, Flow, book_set
 MS = 1_000_000
 
 
+TRADES = (wire.TRADED, wire.TRADED_HIDDEN, wire.CROSS_TRADED)
+
+
+def trade_row(event: tuple[Any, ...]) -> tuple[int, ...]:
+    """(match, price, quantity, side, order) of an event."""
+    kind, _, *fields = event
+    if kind == wire.TRADED:
+        order, quantity, price, match, side, _ = fields
+        return match, price, quantity, side, order
+    if kind == wire.TRADED_HIDDEN:
+        quantity, price, match, side = fields
+        return match, price, quantity, side, 0
+    return fields[4], fields[3], fields[2], 0, 0
+
+
 class World:
     """A publisher and one subscriber, with everything that the network may do in between."""
 
-    def __init__(self, seed: int, channels: tuple[str, ...] = feed.CHANNELS, **options: Any) -> None:
+    def __init__(
+        self, seed: int, channels: tuple[str, ...] = feed.CHANNELS, rare: float = 0.0, **options: Any
+    ) -> None:  # fmt: skip
         self.random = Random(seed)
-        self.flow = Flow(seed)
+        self.flow = Flow(seed, rare=rare)
         self.now = 1
         self.loss = self.doubles = 0.0
         self.frames = 0
@@ -46,7 +63,7 @@ class World:
     def apply(self, events: Any) -> None:
         self.now += MS
         self.frames += 1
-        self.trades += [(e[5], e[4], e[3], e[6], e[2]) for e in events if e[0] == wire.TRADED]
+        self.trades += [trade_row(event) for event in events if event[0] in TRADES]
         market = self.publisher.market
         self.deliver(self.publisher.apply(market.last_event + 1, T0 + self.frames * 200 * MS, tuple(events)))
 
@@ -96,6 +113,13 @@ class World:
             assert [(order, *fields) for order, fields in sides] == book.order_rows()
         assert tuple(mine.bbo) == book.bbo
         assert (mine.phase, mine.name) == (book.phase_text, book.name)
+        for channel, has, true in (
+            (feed.AUCTION, tuple(mine.auction), book.auction),
+            (feed.CORRECTION, [tuple(row) for row in mine.corrections], book.corrections),
+            (feed.QUOTE, {maker: tuple(quote) for maker, quote in mine.quotes.items()}, book.quotes),
+            (feed.INSTRUMENT, mine.properties, dict(book.properties)),
+        ):
+            assert channel not in self.replica.channels or has == true, channel
         assert tuple(mine.stats)[:6] == book.stats()[:6] or book in self.publisher.market.dirty
 
 
@@ -110,10 +134,12 @@ class World:
 def test_the_rebuilt_book_is_the_true_book_whatever_was_lost(
     seed: int, loss: float, doubles: float, channels: tuple[str, ...], restarts: bool
 ) -> None:
-    world = World(seed, channels)
+    world = World(seed, channels, rare=0.2)
     world.loss, world.doubles = loss, doubles
-    for _ in range(60):
+    for number in range(60):
         world.apply(world.flow.frame(world.random.randint(1, 6)))
+        if number % 20 == 7:
+            world.apply((book_set(tick_size=number),))
         if world.random.random() < 0.5:
             world.talk()
         if world.random.random() < 0.1:
@@ -128,7 +154,7 @@ def test_the_rebuilt_book_is_the_true_book_whatever_was_lost(
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000), loss=st.sampled_from([0.0, 0.1, 0.5]), restarts=st.booleans())
 def test_every_trade_comes_once_and_in_order(seed: int, loss: float, restarts: bool) -> None:
-    world = World(seed, recent_trades=1_000)
+    world = World(seed, recent_trades=1_000, rare=0.1)
     world.apply(world.flow.frame(50))
     world.loss = loss
     for number in range(40):
@@ -140,6 +166,27 @@ def test_every_trade_comes_once_and_in_order(seed: int, loss: float, restarts: b
             world.restart()
     world.settle()
     assert [tuple(trade[:5]) for trade in world.replica.trades] == world.trades
+
+
+def test_recent_trades_are_those_that_stand() -> None:
+    world = World(8, recent_trades=100)
+    world.apply(tuple((wire.TRADED_HIDDEN, 1, 10, 50, match, 1) for match in range(1, 6)))
+    world.apply(((wire.TRADE_BROKEN, 1, 2, 10, 50),))
+    for _ in range(3):
+        world.talk()  # a snapshot with the correction, then the trades as they were told
+    world.apply(((wire.TRADE_CORRECTED, 1, 4, 10, 50, 51), (wire.TRADE_BROKEN, 1, 5, 10, 50)))
+    world.settle()
+    recent = world.replica.recent
+    assert [(trade.match, trade.price) for trade in recent] == [(1, 50), (3, 50), (4, 51)]
+    assert [trade.price for trade in world.replica.trades] == [50] * 5
+    assert [tuple(row[:4]) for row in world.replica.book.corrections] == [
+        (2, 10, 50, 0),
+        (4, 10, 50, 51),
+        (5, 10, 50, 0),
+    ]
+    world.replica._resync(world.now, 0)
+    world.settle()
+    assert world.replica.recent == recent and len(world.replica.book.corrections) == 3
 
 
 def test_without_loss_one_snapshot_is_enough() -> None:
@@ -261,6 +308,8 @@ def test_well_formed_nonsense_never_breaks_a_subscriber(messages: list[Any]) -> 
     seqs = world.replica.seqs
     for channel, step, body in messages:
         fields = body if channel in (feed.BBO, feed.HEARTBEAT) else [body]
+        if channel == feed.HEARTBEAT and len(body) > 2:
+            fields = [*body, *[1] * (len(feed.CHANNELS) + 1 - len(body))]
         try:
             message = feed.decode(channel, wire.pack((seqs.get(channel, 0) + step // 4, 1, *fields)))
         except WireError:

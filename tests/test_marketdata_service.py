@@ -79,7 +79,8 @@ def test_it_answers_questions_about_itself(place: Venue) -> None:
     ok, found = place.matcher.ask("statistics")
     assert ok == 1 and found["link"]["last_event"] == 2 and found["publisher"]["life"] == 1
     assert found["topics"]["AAPL"] == {
-        "trade": 0, "bbo": 1, "depth": 1, "order": 1, "status": 1, "stats": 0, "orders": 1, "levels": 1,
+        "trade": 0, "bbo": 1, "depth": 1, "order": 1, "status": 1, "stats": 0, "auction": 0, "correction": 0,
+        "quote": 0, "instrument": 1, "orders": 1, "levels": 1,
         "phase": "open",
     }  # fmt: skip
     assert place.matcher.ask("weather")[0] == 0

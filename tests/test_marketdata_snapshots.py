@@ -38,8 +38,8 @@ def test_a_snapshot_holds_the_book_and_every_topics_number() -> None:
     target.publisher.apply(5, T0 + 6, ((5, 1, 1, 40, 50, 1, 2, 60),))
     head, page = feed.decode_snapshot(ask(target, "snapshot", "S1")[1])
     assert head == feed.SnapshotHead(
-        T0 + 6, "S1", "book1", "main", "S1", 3, (1, 2, 2, 2, 1, 0), "open", "", feed.Bbo(50, 65, 60, 30),
-        feed.Stats(50, 50, 50, 50, 40, 1, "0.00002", 1), 0, 1,
+        T0 + 6, "S1", "book1", "main", "S1", 3, (1, 2, 2, 2, 1, 0, 0, 0, 0, 1), "open", "",
+        feed.Bbo(50, 65, 60, 30), feed.Stats(50, 50, 50, 50, 40, 1, "0.00002", 1), feed.Auction(), (), (), 0, 1,
     )  # fmt: skip
     assert page.levels == (feed.Level(1, 50, 65, 2), feed.Level(2, 60, 30, 1))
     assert page.orders == ((1, 1, 60, 50), (3, 1, 5, 50), (2, 2, 30, 60))
@@ -47,8 +47,31 @@ def test_a_snapshot_holds_the_book_and_every_topics_number() -> None:
     assert feed.decode_snapshot(ask(target, "snapshot", "S1", 0)[1])[1].orders == ()
 
 
+def test_a_snapshot_holds_auctions_corrections_quotes_and_reference_data() -> None:
+    target = service()
+    events = (
+        book_set(1, "book1", "main", "S1", currency="EUR", positions=True, maker_fee=-7),
+        (wire.TRADED_HIDDEN, 1, 5, 60, 1, 2),
+        (wire.TRADE_CORRECTED, 1, 1, 5, 60, 61),
+        (wire.QUOTED, 1, 7, 10, 50, 20, 60),
+        (wire.INDICATIVE, 1, 55, 70, 1, 30),
+    )
+    target.publisher.apply(2, T0 + 5, events)
+    head, page = feed.decode_snapshot(ask(target, "snapshot", "S1")[1])
+    properties = (("currency", "EUR"), ("maker_fee", -7), ("positions", True))
+    assert (head.auction, head.properties) == (feed.Auction(0, 55, 70, 1, 30), properties)
+    assert head.corrections == (feed.Correction(1, 5, 60, 61, T0 + 5),)
+    assert page.quotes == (feed.Quote(7, 10, 50, 20, 60),)
+    assert head.seqs == (1, 0, 0, 0, 1, 0, 1, 1, 1, 2)
+    found = feed.decode_instrument(ask(target, "instrument", "S1")[1])
+    assert found == feed.Instrument("S1", "book1", "main", "S1", 2, properties)
+
+
 def test_a_big_book_comes_in_pages_of_one_moment() -> None:
     target = service(60_000)
+    quotes = [(maker, 1, 50, 2, 60) for maker in range(1, 9_001)]
+    events = tuple((wire.QUOTED, 1, *quote) for quote in quotes)
+    target.publisher.apply(target.market.last_event + 1, T0 + 2, events)
     head, page = feed.decode_snapshot(ask(target, "snapshot", "S1")[1])
     assert head.pages > 2 and head.image == (3 << 32) + 1
     book = target.market.books[1]
@@ -61,6 +84,7 @@ def test_a_big_book_comes_in_pages_of_one_moment() -> None:
         found.append(page)
     assert [tuple(level) for page in found for level in page.levels] == levels
     assert [order for page in found for order in page.orders] == orders
+    assert [tuple(quote) for page in found for quote in page.quotes] == quotes
     assert ask(target, "page", head.image, head.pages)[0] == "expired"
 
 
@@ -108,6 +132,7 @@ def test_trades_are_retransmitted_out_of_a_bounded_ring() -> None:
         (("what",), "unknown_request"),
         (("snapshot",), "malformed"), (("snapshot", 5), "malformed"), (("snapshot", "S1", "x"), "malformed"),
         (("page", 1), "malformed"), (("page", 2**64 - 1, 2**64 - 1), "expired"), (("symbols", "x"), "malformed"),
+        (("instrument",), "malformed"), (("instrument", "NONE"), "unknown_symbol"), (("instrument", 1), "malformed"),
         (("trades", "S1", 1), "malformed"), (("",), "unknown_request"), (("symbols", 1, 2, 3, 4), "malformed"),
     ],
 )  # fmt: skip
@@ -119,11 +144,11 @@ def test_refusals_name_the_rule(request_: tuple[Any, ...], code: str) -> None:
 @pytest.mark.parametrize(
     ("data", "number", "code"),
     [
-        (b"", 0, "malformed"), (b"\xc1", 0, "malformed"), (wire.pack((2, 9, "snapshot", "S1")), 9, "version"),
-        (wire.pack((1, 9)), 9, "malformed"), (wire.pack((1, 9, 5)), 9, "malformed"), (b"x" * 5_000, 0, "malformed"),
-        (wire.pack((1, 9, "snapshot", "S" * 300)), 0, "malformed"),
-        (wire.pack((1, 9, "snapshot", None)), 9, "malformed"),
-        (wire.pack((1, -9, "snapshot")), 0, "malformed"), (wire.pack((1, 9, "page", 1.5, 1)), 9, "malformed"),
+        (b"", 0, "malformed"), (b"\xc1", 0, "malformed"), (wire.pack((1, 9, "snapshot", "S1")), 9, "version"),
+        (wire.pack((2, 9)), 9, "malformed"), (wire.pack((2, 9, 5)), 9, "malformed"), (b"x" * 5_000, 0, "malformed"),
+        (wire.pack((2, 9, "snapshot", "S" * 300)), 0, "malformed"),
+        (wire.pack((2, 9, "snapshot", None)), 9, "malformed"),
+        (wire.pack((2, -9, "snapshot")), 0, "malformed"), (wire.pack((2, 9, "page", 1.5, 1)), 9, "malformed"),
     ],
 )  # fmt: skip
 def test_malformed_requests_get_an_error_with_their_number_when_it_can_be_read(
@@ -142,7 +167,10 @@ ARGUMENTS = st.lists(st.integers(0, 2**64 - 1) | st.text(max_size=20) | st.none(
 @given(
     st.binary(max_size=80)
     | st.tuples(
-        st.just(1), st.integers(0, 99), st.sampled_from(["snapshot", "page", "symbols", "trades", "?"]), ARGUMENTS
+        st.just(2),
+        st.integers(0, 99),
+        st.sampled_from(["snapshot", "page", "symbols", "trades", "instrument", "?"]),
+        ARGUMENTS,
     ).map(lambda row: wire.pack((*row[:3], *row[3])))
 )
 def test_every_request_has_an_answer(data: bytes) -> None:
@@ -153,7 +181,7 @@ def test_every_request_has_an_answer(data: bytes) -> None:
 def test_replies_decode_or_raise_wire_errors(data: bytes) -> None:
     decoders = (feed.decode_reply, feed.decode_request)
     for decode in decoders:
-        for bytes_ in (data, b"\x94\x01\x07\xa0" + data):
+        for bytes_ in (data, b"\x94\x02\x07\xa0" + data):
             try:
                 decode(bytes_)
             except WireError:
@@ -167,7 +195,13 @@ def test_replies_decode_or_raise_wire_errors(data: bytes) -> None:
     )
 )
 def test_bodies_decode_or_raise_wire_errors(body: list[Any]) -> None:
-    for decode in (feed.decode_snapshot, feed.decode_page, feed.decode_symbols, feed.decode_trades):
+    for decode in (
+        feed.decode_snapshot,
+        feed.decode_page,
+        feed.decode_symbols,
+        feed.decode_trades,
+        feed.decode_instrument,
+    ):
         try:
             decode(tuple(body))
         except WireError:

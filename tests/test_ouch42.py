@@ -242,12 +242,18 @@ def test_market_orders(units: int) -> None:
         ({"time_in_force": 99_996}, wire.REJECT_TIME_IN_FORCE),
         ({"time_in_force": 99_997}, wire.REJECT_TIME_IN_FORCE),
         ({"time_in_force": 100_000}, wire.REJECT_TIME_IN_FORCE),
-        *[({"display": letter}, wire.REJECT_DISPLAY) for letter in "NPIMWLOTQmn Zz"],
+        *[({"display": letter}, wire.REJECT_DISPLAY) for letter in "IOTQmn Zz"],
         ({"capacity": "X"}, wire.REJECT_FIELD),
         ({"intermarket_sweep": "y"}, wire.REJECT_FIELD),
         ({"minimum_quantity": 101}, wire.REJECT_MIN_QUANTITY),
         ({"minimum_quantity": 2**32 - 1}, wire.REJECT_MIN_QUANTITY),
-        *[({"cross_type": letter}, wire.REJECT_CROSS) for letter in "OCHSREA "],
+        *[({"cross_type": letter}, wire.REJECT_CROSS) for letter in "SREA Z"],
+        *[({"cross_type": c, "display": d}, wire.REJECT_CROSS) for c in "OCHS" for d in "NPLMW"],
+        *[({"cross_type": c, "minimum_quantity": 1}, wire.REJECT_MIN_QUANTITY) for c in "OCH"],
+        *[({"cross_type": c, "time_in_force": 60}, wire.REJECT_TIME_IN_FORCE) for c in "OCH"],
+        ({"display": "M", "capacity": "X"}, wire.REJECT_FIELD),
+        ({"display": "N", "minimum_quantity": 101}, wire.REJECT_MIN_QUANTITY),
+        ({"display": "P", "price": 0}, wire.REJECT_PRICE),
         ({"customer_type": "X"}, wire.REJECT_FIELD),
         ({"side": "X", "shares": 0, "price": 0}, wire.REJECT_SIDE),
         ({"price": 0, "time_in_force": 100_000, "display": "?"}, wire.REJECT_PRICE),
@@ -269,6 +275,74 @@ def test_valid_fields_pass(fields: dict[str, Any]) -> None:
     assert enter(**fields)[0] == wire.ENTER
 
 
+# ---- orders that are more than plain limit and market orders
+SLIDE = (wire.TERM_POST_ONLY, wire.POST_ONLY_SLIDE)
+MIDPOINT = (wire.TERM_PEG, wire.PEG_MIDPOINT)
+TERMS = {
+    "N": ((wire.TERM_HIDDEN, 1),), "P": (SLIDE,), "L": (SLIDE,), "M": (MIDPOINT,),
+    "W": ((wire.TERM_POST_ONLY, wire.POST_ONLY_REJECT), MIDPOINT),
+}  # fmt: skip
+
+
+# A Replace says all that there is to say, so that a term of the old order goes when the new display has it not.
+WHOLE = {
+    display: tuple(sorted(({wire.TERM_HIDDEN: 0, wire.TERM_POST_ONLY: 0} | dict(terms)).items()))
+    for display, terms in TERMS.items()
+}
+
+
+@pytest.mark.parametrize("display", TERMS)
+def test_a_display_that_asks_for_more_becomes_a_submit_command_with_terms(display: str) -> None:
+    data = ENTER_BYTES[20:28] + ENTER_BYTES[32:40] + display.encode() + ENTER_BYTES[41:]
+    order_type = wire.PEGGED if display in "MW" else wire.LIMIT
+    for _ in range(2):  # worked out, then remembered
+        assert enter(display=display) == (
+            wire.SUBMIT, 7, TOKEN, "AAPL", wire.BUY, 100, 150_25000000, order_type, wire.DAY, 0, 0, data, TERMS[display]
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("display", TERMS)
+def test_a_replace_with_such_a_display_becomes_an_amend_command_with_terms(display: str) -> None:
+    found = replace(display=display)
+    assert found == replace() | {
+        "kind": "amend", "terms": WHOLE[display], "order_type": wire.PEGGED if display in "MW" else wire.LIMIT,
+        "client_data": REPLACE_BYTES[37:41] + display.encode() + REPLACE_BYTES[42:],
+    }  # fmt: skip
+
+
+def test_every_display_is_either_taken_or_refused() -> None:
+    taken_over = {chr(letter) for letter in range(33, 127) if enter(display=chr(letter))[0] != wire.REFUSE}
+    assert taken_over == {"A", "Y", *TERMS} == {chr(letter) for letter in ouch42.DISPLAYS}
+
+
+def test_a_pegged_order_without_a_limit_has_no_cap() -> None:
+    market = ouch42.price_value(ouch42.MARKET_PRICE)
+    assert enter(display="M", price=market)[6:8] == (0, wire.PEGGED)
+    assert enter(display="N", price=market)[6:8] == (0, wire.MARKET)
+    found = replace(display="W", price=market)
+    assert (found["price"], found["order_type"], found["invalid"]) == (0, wire.PEGGED, 0)
+
+
+def test_an_immediate_order_need_not_be_hidden() -> None:
+    found = enter(display="N", time_in_force=0)
+    assert (found[0], found[8]) == (wire.ENTER, wire.IOC)
+    assert replace(display="N", time_in_force=0)["kind"] == "replace"
+    assert enter(display="M", time_in_force=0)[0] == wire.SUBMIT  # the matcher judges it
+
+
+@pytest.mark.parametrize(("cross", "tif"), [("O", wire.AT_OPEN), ("C", wire.AT_CLOSE), ("H", wire.GOOD_FOR_AUCTION)])
+def test_an_order_for_a_cross_waits_for_it_whatever_its_time_in_force(cross: str, tif: int) -> None:
+    for seconds in (0, 99_998, 99_999):
+        found = enter(cross_type=cross, time_in_force=seconds)
+        assert (found[0], found[7], found[8:10]) == (wire.ENTER, wire.LIMIT, (tif, 0))
+    assert enter(cross_type=cross, price=ouch42.price_value(ouch42.MARKET_PRICE))[6:9] == (0, wire.MARKET, tif)
+
+
+def test_a_resting_order_may_have_a_minimum_quantity() -> None:
+    assert enter(minimum_quantity=40)[10] == 40
+    assert enter(minimum_quantity=40, display="N")[10] == 40
+
+
 def test_a_replace_order_becomes_a_replace_command() -> None:
     assert replace() == {
         "kind": "replace", "session": 7, "token": TOKEN, "new_token": NEXT, "quantity": 80, "price": 150_50000000,
@@ -286,7 +360,9 @@ def test_a_replace_order_becomes_a_replace_command() -> None:
         ({"price": 0}, wire.REJECT_PRICE),
         ({"price": "199999.9901"}, wire.REJECT_PRICE),
         ({"time_in_force": 90_000}, wire.REJECT_TIME_IN_FORCE),
-        ({"display": "P"}, wire.REJECT_DISPLAY),
+        ({"display": "I"}, wire.REJECT_DISPLAY),
+        ({"display": "M", "price": 0}, wire.REJECT_PRICE),
+        ({"display": "N", "shares": 0}, wire.REJECT_QUANTITY),
         ({"intermarket_sweep": "?"}, wire.REJECT_FIELD),
         ({"minimum_quantity": 81}, wire.REJECT_MIN_QUANTITY),
         ({"minimum_quantity": 1_000_000}, wire.REJECT_MIN_QUANTITY),
@@ -337,6 +413,10 @@ def test_unknown_types_wrong_lengths_and_trade_now_are_ignored_and_counted() -> 
     st.binary(min_size=18, max_size=18).map(lambda tail: b"X" + tail),
     st.tuples(st.from_regex(rb"[a-z]{14}", fullmatch=True), st.binary(min_size=34, max_size=34)).map(
         lambda parts: b"O" + parts[0] + parts[1]),
+    st.tuples(st.sampled_from(sorted(ouch42.DISPLAYS)), st.sampled_from(b"NOCHS"), st.integers(0, 2**32 - 1),
+              st.sampled_from([0, 1, 99_998, 99_999])).map(
+        lambda found: ENTER_BYTES[:28] + found[2].to_bytes(4) + found[3].to_bytes(4) + b"FIRM" + bytes((found[0],))
+        + ENTER_BYTES[41:47] + bytes((found[1],)) + b"R"),
     st.tuples(st.from_regex(rb"[a-z]{28}", fullmatch=True), st.binary(min_size=18, max_size=18)).map(
         lambda parts: b"U" + parts[0] + parts[1]),
 ), max_size=5))  # fmt: skip
@@ -401,11 +481,11 @@ def test_replaced_has_the_terms_of_the_replace_and_the_rest_of_the_order() -> No
 
 
 def test_executed() -> None:
-    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 150_25000000, wire.ADDED_LIQUIDITY, 77, 70) == {
+    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 150_25000000, wire.ADDED_LIQUIDITY, 77, 70, 8) == {
         "message_type": "E", "timestamp": TIME, "order_token": TOKEN.decode(), "executed_shares": 30,
         "execution_price": Decimal("150.25"), "liquidity_flag": "A", "match_number": 77,
     }  # fmt: skip
-    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 1, wire.REMOVED_LIQUIDITY, 77, 70)["liquidity_flag"] == "R"
+    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 1, wire.REMOVED_LIQUIDITY, 77, 70, 8)["liquidity_flag"] == "R"
 
 
 @pytest.mark.parametrize("reason", sorted(wire.CANCEL_REASONS))
@@ -419,15 +499,98 @@ def test_every_cancel_reason_has_a_letter(reason: int) -> None:
 def test_every_reject_reason_has_a_letter(reason: int) -> None:
     found = rendered(wire.REJECTED, 7, TOKEN, reason, "text")
     assert found["reason"] == ouch42.REJECT_LETTERS[reason].decode()
-    assert found["reason"] in "THZSDCLMRXNOW"
+    assert found["reason"] in "THZSDCLMRXNOW" or reason >= wire.REJECT_COLLAR
+
+
+def test_the_letters_of_risk_checks_are_those_of_october_2025() -> None:
+    letters = {ouch42.REJECT_LETTERS[reason].decode() for reason in wire.REJECT_REASONS}
+    assert {letter for letter in letters if letter.islower()} <= set("abcdefmnoqruvwxy")
+
+
+@pytest.mark.parametrize("liquidity", range(1, 11))
+def test_every_liquidity_that_the_matcher_tells_has_a_letter(liquidity: int) -> None:
+    told = {wire.ADDED_LIQUIDITY, wire.REMOVED_LIQUIDITY, wire.ADDED_HIDDEN}
+    told |= {wire.CROSS_LIQUIDITY + cross for cross in wire.CROSSES}
+    assert (liquidity in told) == (liquidity in ouch42.LIQUIDITY_LETTERS)
+    if liquidity in told:
+        assert (
+            rendered(wire.EXECUTED, 7, TOKEN, 30, 1, liquidity, 77, 70, 8)["liquidity_flag"]
+            == "ARxOCHxxxJ"[liquidity - 1]
+        )
 
 
 def test_the_reasons_that_the_specification_names() -> None:
     cancels = {reason: ouch42.CANCEL_LETTERS[reason] for reason in wire.CANCEL_REASONS}
-    assert b"".join(cancels[reason] for reason in sorted(cancels)) == b"UITSESU"
+    assert b"".join(cancels[reason] for reason in sorted(cancels)) == b"UITSESUQGCZUZDKH"
     rejects = {reason: ouch42.REJECT_LETTERS[reason] for reason in wire.REJECT_REASONS}
-    assert b"".join(rejects[reason] for reason in sorted(rejects)) == b"HCSXZNDROOOO"
+    assert b"".join(rejects[reason] for reason in sorted(rejects)) == b"HCSXZNDROOOOORWemnvvOxyaLoRO"
     assert set(ouch42.SIDE_LETTERS) == wire.SIDES
+
+
+def test_self_match_prevention_is_an_aiq_cancel() -> None:
+    assert rendered(wire.SELF_MATCH, 7, TOKEN, 100, 30, 150_25000000, wire.REMOVED_LIQUIDITY, 0) == {
+        "message_type": "D", "timestamp": TIME, "order_token": TOKEN.decode(), "decrement_shares": 100, "reason": "Q",
+        "quantity_prevented_from_trading": 30, "execution_price": Decimal("150.25"), "liquidity_flag": "R",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "letter"), list(zip(sorted(wire.BREAK_REASONS), "ECSX", strict=True)))
+def test_broken_and_corrected_trades(reason: int, letter: str) -> None:
+    head = {"timestamp": TIME, "order_token": TOKEN.decode(), "match_number": 77, "reason": letter}
+    assert rendered(wire.BROKEN, 7, TOKEN, 77, 30, 150_25000000, reason) == head | {"message_type": "B"}
+    assert rendered(wire.CORRECTED, 7, TOKEN, 77, 30, 150_50000000, reason) == head | {
+        "message_type": "K", "new_execution_price": Decimal("150.5"),
+    }  # fmt: skip
+
+
+def test_what_becomes_of_a_cancel_before_a_cross() -> None:
+    head = {"timestamp": TIME, "order_token": TOKEN.decode()}
+    assert rendered(wire.CANCEL_PENDING, 7, TOKEN) == head | {"message_type": "P"}
+    assert rendered(wire.CANCEL_REJECTED, 7, TOKEN, wire.REJECT_TOO_LATE, "why") == head | {"message_type": "I"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown", "display"),
+    [
+        (wire.RESTATED_REPLENISHED, 10, "Y"), (wire.RESTATED_TRIGGERED, 0, "N"), (wire.RESTATED_TRIGGERED, 90, "Y"),
+        (wire.RESTATED_PEGGED, 0, "M"), (wire.RESTATED_SLID, 90, "P"), (wire.RESTATED_LIMIT, 90, "Y"),
+        (wire.RESTATED_RELEASED, 0, "N"),
+    ],
+)  # fmt: skip
+def test_a_restated_order_has_another_priority(reason: int, shown: int, display: str) -> None:
+    assert rendered(wire.RESTATED, 7, TOKEN, 9, 150_25000000, shown, 90, reason) == {
+        "message_type": "T", "timestamp": TIME, "order_token": TOKEN.decode(), "price": Decimal("150.25"),
+        "display": display, "order_reference_number": 9,
+    }  # fmt: skip
+
+
+def test_a_parked_peg_without_a_limit_has_the_price_of_a_market_order() -> None:
+    found = rendered(wire.RESTATED, 7, TOKEN, 9, 0, 0, 90, wire.RESTATED_PEGGED)
+    assert found["price"] == Decimal("214748.3647")
+
+
+def test_golden_bytes_of_a_priority_update_and_an_aiq_cancel() -> None:
+    assert ouch42.render((wire.RESTATED, 7, TOKEN, 5, 150_25000000, 1, 1, wire.RESTATED_SLID), 1) == (
+        b"T\0\0\0\0\0\0\0\x01ORDER000000001\x00\x16\xed\x24P\0\0\0\0\0\0\0\x05"
+    )
+    assert ouch42.render((wire.SELF_MATCH, 7, TOKEN, 2, 1, 150_25000000, wire.ADDED_LIQUIDITY, 0), 1) == (
+        b"D\0\0\0\0\0\0\0\x01ORDER000000001\0\0\0\x02Q\0\0\0\x01\x00\x16\xed\x24A"
+    )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        (wire.ORDER_STATUS, 7, TOKEN, 1, wire.BUY, 1, 1, 0, 0),
+        (wire.QUOTE_STATUS, 7, TOKEN, "AAPL", wire.BUY, 1, 1, 1, 0, ""),
+        (wire.MASS_CANCELED, 7, TOKEN, 3),
+        (wire.FEE, 7, TOKEN, 77, -5),
+        (wire.TRIGGER_MOVED, 7, TOKEN, 1),
+    ],
+)
+def test_what_ouch_has_no_words_for_is_not_said(event: tuple[Any, ...]) -> None:
+    wire.check(event, wire.PRIVATE_EVENTS)
+    assert ouch42.render_packet(event, TIME) == ouch42.render(event, TIME) == b""
 
 
 def test_modified_and_system_events() -> None:
@@ -439,9 +602,9 @@ def test_modified_and_system_events() -> None:
 
 
 def test_a_price_that_32_bits_cannot_hold_is_cut_off() -> None:
-    found = rendered(wire.EXECUTED, 7, TOKEN, 30, wire.PRICE_MAX, wire.ADDED_LIQUIDITY, 77, 70)
+    found = rendered(wire.EXECUTED, 7, TOKEN, 30, wire.PRICE_MAX, wire.ADDED_LIQUIDITY, 77, 70, 8)
     assert found["execution_price"] == Decimal("429496.7295")
-    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 10_001, 1, 77, 70)["execution_price"] == Decimal("0.0001")
+    assert rendered(wire.EXECUTED, 7, TOKEN, 30, 10_001, 1, 77, 70, 8)["execution_price"] == Decimal("0.0001")
 
 
 @pytest.mark.parametrize(
@@ -452,7 +615,7 @@ def test_a_price_that_32_bits_cannot_hold_is_cut_off() -> None:
         (wire.CANCELED, 7, TOKEN, 5),
         (wire.CANCELED, 7, TOKEN, 2**40, wire.CANCEL_USER, 0),
         (wire.SYSTEM, 7, 5),
-        (wire.EXECUTED, 7, TOKEN, 30, None, 1, 77, 70),
+        (wire.EXECUTED, 7, TOKEN, 30, None, 1, 77, 70, 8),
     ],
 )
 def test_an_event_without_a_message_is_a_protocol_error(event: tuple[Any, ...]) -> None:
@@ -464,6 +627,9 @@ def test_time_stamps_are_ns_since_midnight_utc() -> None:
     assert ouch42.time_of_day(1_700_000_000 * 10**9 + 5) == (22 * 3600 + 13 * 60 + 20) * 10**9 + 5
 
 
-def test_the_session_keys_of_the_events_cover_what_ouch_can_say() -> None:
-    told = {"accepted", "replaced", "canceled", "executed", "rejected", "modified", "system"}
-    assert {wire.PRIVATE_EVENTS[kind][0] for kind in ouch42.RENDER} == told
+def test_every_private_event_of_a_session_is_known() -> None:
+    own = {kind for kind, (_, fields) in wire.PRIVATE_EVENTS.items() if fields[0] == wire.SESSION}
+    assert own - set(ouch42.RENDER) == {wire.SESSION_STREAM, wire.LOGGED_ON}
+    assert set(ouch42.RENDER) <= own
+    silent = {kind for kind, function in ouch42.RENDER.items() if function is ouch42._nothing}
+    assert all(kind > wire.RESULT for kind in silent)  # as openoutcry.gateway.protocols wants it

@@ -29,7 +29,7 @@ def server() -> Iterator[OuchLoopback]:
 
 
 def executed(token: str, shares: int) -> bytes:
-    event = (wire.EXECUTED, 1, token.encode().ljust(14), shares, 150_25000000, wire.ADDED_LIQUIDITY, 9, 0)
+    event = (wire.EXECUTED, 1, token.encode().ljust(14), shares, 150_25000000, wire.ADDED_LIQUIDITY, 9, 0, 2)
     return ouch42.render(event, 3)
 
 
@@ -58,6 +58,33 @@ def test_market_orders_and_rejects(server: OuchLoopback) -> None:
         assert client.wait_for("A", order_token="MARKET1").price == Decimal("214748.3647")
         client.enter("AAPL", "B", 0, "1", token="ZERO1")
         assert client.wait_for("J").reason == "Z"
+
+
+def test_displays_and_crosses_come_back_as_they_were_entered(server: OuchLoopback) -> None:
+    with OuchClient(HOST, server.port) as client:
+        for display in "AYNPLMW":
+            client.enter("AAPL", "B", 100, "10", display=display, token=f"D{display}")
+            assert client.wait_for("A", order_token=f"D{display}").display == display
+            client.replace(f"D{display}", 90, "10", display="N", token=f"N{display}")
+            assert client.wait_for("U", replacement_order_token=f"N{display}").display == "N"
+        for cross in "NOCH":
+            client.enter("AAPL", "B", 100, None, cross_type=cross, token=f"C{cross}")
+            assert client.wait_for("A", order_token=f"C{cross}").cross_type == cross
+
+
+def test_messages_that_nobody_asked_for_are_understood(server: OuchLoopback) -> None:
+    token = b"T".ljust(14)
+    events = [
+        (wire.SELF_MATCH, 1, token, 5, 5, 10**9, wire.REMOVED_LIQUIDITY, 0), (wire.BROKEN, 1, token, 7, 5, 10**9, 1),
+        (wire.CORRECTED, 1, token, 7, 5, 10**9, 2), (wire.CANCEL_PENDING, 1, token),
+        (wire.CANCEL_REJECTED, 1, token, 27, ""), (wire.RESTATED, 1, token, 9, 10**9, 0, 5, wire.RESTATED_PEGGED),
+    ]  # fmt: skip
+    with OuchClient(HOST, server.port) as client:
+        client.wait_for("S")
+        server.publish(*(ouch42.render(event, 3) for event in events))
+        names = [client.next_message().name for _ in events]
+    assert names == ["aiq_canceled", "broken_trade", "price_correction", "cancel_pending", "cancel_reject",
+                     "order_priority_update"]  # fmt: skip
 
 
 def test_prices_are_never_floats(server: OuchLoopback) -> None:

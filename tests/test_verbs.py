@@ -16,19 +16,24 @@ GOOD: dict[str, Any] = {
 WRONG: dict[str, list[Any]] = {
     "name": ["", "has blank", "ümlaut", "x" * 65, 5, 1.5, True, b"bytes", ("a",), "a/b", "new\nline"],
     "symbol": ["", "A B", "A/B", "x" * 17, 5, "é", "A\n"],
-    "text": ["", "a\x00b", 5, "line\nline", None, "x" * 65],
+    "text": ["a\x00b", 5, "line\nline", None, "x" * 4_097],
     "secret": ["", 5, None, "x" * 257, ("a",)],
-    "int": [-1, 2**70, "x", 1.0, True, None, "1e3", "٣", (1,)],
+    "int": [-(2**64), 2**70, "x", 1.0, True, None, "1e3", "٣", (1,)],
     "bool": ["maybe", 1, 0, None, 1.0],
-    "price": ["x", "-1", "1e30", "0.000000001", 1.5, None, True, "NaN", "Infinity", "1" * 41],
-    "value": [None, 1.5, ("a",), b"x", "x" * 257],
+    "price": ["x", "-1e30", "1e30", "0.000000001", 1.5, None, True, "NaN", "Infinity", "1" * 41],
+    "value": [None, 1.5, ("a",), b"x", "x" * 4_097],
+    "choice": ["frobnicate", 5, True, None, ("a",), b"x", "x" * 5_000],
 }
 ROWS = list(verbs.VERBS.values())
 PAIRS = [pytest.param(row, p, id=f"{row.name}-{p.name}") for row in ROWS for p in row.parameters]
 
 
 def arguments(row: verbs.Verb, **changed: Any) -> dict[str, Any]:
-    return {p.name: GOOD[p.type] for p in row.parameters} | changed
+    return {p.name: good(p) for p in row.parameters} | changed
+
+
+def good(p: verbs.Parameter) -> Any:
+    return p.choices[0] if p.type == "choice" else GOOD[p.type]
 
 
 def refusal(row: verbs.Verb, positional: tuple[Any, ...], named: dict[str, Any]) -> VerbError:
@@ -50,7 +55,7 @@ def test_defaults_complete_the_arguments(row: verbs.Verb) -> None:
     required = {name: value for name, value in arguments(row).items() if _parameter(row, name).required}
     checked = verbs.check(row.name, (), required)
     for p, value in zip(row.parameters, checked, strict=True):
-        assert value == (required[p.name] if p.required else p.default)
+        assert value == (verbs.convert(p, required[p.name], row.name) if p.required else p.default)
 
 
 def _parameter(row: verbs.Verb, name: str) -> verbs.Parameter:
@@ -68,13 +73,24 @@ def test_a_missing_argument_is_named(row: verbs.Verb, p: verbs.Parameter) -> Non
 
 @pytest.mark.parametrize(("row", "p"), PAIRS)
 def test_a_wrong_argument_is_named_whatever_is_wrong_with_it(row: verbs.Verb, p: verbs.Parameter) -> None:
-    for value in WRONG[p.type]:
+    for value in [*WRONG[p.type], *beyond(p)]:
         if value is None and p.default is None:
             continue
         error = refusal(row, (), arguments(row, **{p.name: value}))
         assert (error.code, error.field) == ("bad_argument", p.name), value
         if p.type == "secret":
             assert "***" in error.text
+
+
+def beyond(p: verbs.Parameter) -> list[Any]:
+    """The values next to a parameter's limits, on the wrong side."""
+    if p.type == "int":
+        return [p.low - 1, p.high + 1]
+    if p.type == "price":
+        return [verbs.price_text(p.low - 1), verbs.price_text(p.high + 1)]
+    if p.type in ("text", "secret", "name", "symbol"):
+        return ["x" * (p.high + 1), *(["x" * (p.low - 1)] if p.low else [])]
+    return []
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -93,7 +109,7 @@ def test_one_argument_too_many_is_refused(row: verbs.Verb) -> None:
 @pytest.mark.parametrize(("row", "p"), PAIRS)
 def test_an_argument_given_twice_is_named(row: verbs.Verb, p: verbs.Parameter) -> None:
     place = row.parameters.index(p)
-    error = refusal(row, tuple(arguments(row).values())[: place + 1], {p.name: GOOD[p.type]})
+    error = refusal(row, tuple(arguments(row).values())[: place + 1], {p.name: good(p)})
     assert (error.code, error.field) == ("bad_argument", p.name)
 
 
@@ -125,7 +141,7 @@ def test_a_bad_property_is_refused_by_field(table: dict[str, verbs.Parameter]) -
         verbs.set_property(table, "thing", "colour", 1)
     assert caught.value.field == "name" and next(iter(table)) in caught.value.text
     for name, p in table.items():
-        for value in WRONG[p.type]:
+        for value in [*WRONG[p.type], *beyond(p)]:
             with pytest.raises(VerbError) as caught:
                 verbs.set_property(table, "thing", name, value)
             assert caught.value.field == "value"

@@ -8,15 +8,28 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from openoutcry import watch, wire
-from openoutcry.feed import Bbo, Stats, Trade
-from openoutcry.watch import Meter, Rates, View, bar, clock, plain_line, render, spread_text, trade_line
+from openoutcry import feed, watch, wire
+from openoutcry.feed import Auction, Bbo, Stats, Trade
+from openoutcry.watch import (
+    Meter,
+    Rates,
+    View,
+    auction_text,
+    bar,
+    clock,
+    phase_line,
+    plain_line,
+    render,
+    spread_text,
+    trade_line,
+)
 from tests.marketdata_world import T0, Venue, book_set, venue
 
 P = 1_000_000  # one hundredth
@@ -48,6 +61,30 @@ def test_the_ladder_has_asks_above_bids_and_sizes_on_their_sides() -> None:
         "│ ██████████████ 1,200 184.99 │",
     ]
     assert "1,234 messages/s 5,678 changes/s 90 trades/s gaps 0" in lines[9]
+
+
+@pytest.mark.parametrize("phase", sorted(feed.COLLECTING))
+def test_while_orders_are_collected_the_auction_is_shown(phase: str) -> None:
+    view = replace(EXAMPLE, phase=phase, text="timetable", auction=Auction(0, 18_502 * P, 500, wire.BUY, 1_200))
+    lines = [" ".join(line.split()) for line in drawn(view, levels=2, trades=5)]
+    assert lines[0].startswith(f"╭─ AAPL {phase} timetable ──")
+    assert lines[1] == "│ indicative 185.02 quantity 500 imbalance buy 1,200 │"
+    assert lines[2].startswith("│ 185.02 ▲ +0.28%")
+    assert "indicative" not in "\n".join(drawn(replace(view, phase="open")))
+
+
+def test_the_auction_in_words() -> None:
+    assert auction_text(Auction()) == auction_text(Auction(1, 50 * P, 7, 0, 0)) == "no indicative price"
+    assert auction_text(Auction(0, 50 * P, 7, 0, 0)) == "indicative 0.50  quantity 7  imbalance none"
+    assert auction_text(Auction(0, 50 * P, 7, wire.SELL, 3), 3) == "indicative 0.500  quantity 7  imbalance sell 3"
+    assert phase_line("AAPL", "halted", "news", Auction()) == "AAPL  halted (news)"
+    assert phase_line("AAPL", "pre_open", "", Auction()) == "AAPL  pre_open  no indicative price"
+
+
+def test_trades_of_an_auction_have_no_side() -> None:
+    view = replace(EXAMPLE, trades=(Trade(3, 18_501 * P, 40, 0, 0, T0),))
+    assert "= 185.01" in "\n".join(drawn(view))
+    assert trade_line("AAPL", view.trades[0]) == "AAPL  22:13:20.000      40 @ 185.01  #3"
 
 
 def test_a_narrow_picture_has_the_trades_below() -> None:
@@ -123,6 +160,9 @@ def place() -> object:
     with venue() as made:
         made.matcher.publish((book_set(), (wire.ADDED, 1, 1, 1, 100, 18_500 * P), (wire.ADDED, 1, 2, 2, 70, 18_503 * P),
                               (wire.TRADED, 1, 2, 20, 18_503 * P, 1, 1, 50)), T0)  # fmt: skip
+        made.matcher.publish((book_set(2, "call", "main", "CALL"), (wire.STATUS, 2, wire.PHASE_PRE_OPEN, "timetable"),
+                              (wire.ADDED, 2, 3, 1, 100, 18_500 * P), (wire.ADDED, 2, 4, 2, 70, 18_490 * P),
+                              (wire.INDICATIVE, 2, 18_500 * P, 70, wire.BUY, 30)), T0)  # fmt: skip
         made.start()
         yield made
 
@@ -157,12 +197,24 @@ def test_for_a_while_as_lines_and_as_pictures(place: Venue) -> None:
     assert code == 0 and text.count("╭─  AAPL") >= 1 and "\x1b[?1049l" in text  # the screen is given back
 
 
+def test_an_auction_as_lines_and_as_a_picture(place: Venue) -> None:
+    code, text = ran(place, "CALL", once=True)
+    assert code == 0 and [" ".join(line.split()) for line in text.splitlines()][:2] == [
+        "CALL 100 @ 185.00 | 184.90 @ 70 last - volume 0",
+        "CALL pre_open (timetable) indicative 185.00 quantity 70 imbalance buy 30",
+    ]
+    code, text = ran(place, "CALL", duration=0.05)
+    assert code == 0 and text.splitlines()[0].startswith("CALL  pre_open (timetable)  indicative 185.00")
+    code, text = ran(place, "CALL", terminal=True, once=True)
+    assert code == 0 and "indicative 185.00  quantity 70  imbalance buy 30" in text
+
+
 def test_an_unknown_symbol_says_what_there_is(
     place: Venue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "JOIN_S", 0.5)
     assert ran(place, "NONE")[0] == 1
-    assert "no symbol 'NONE'; there are: AAPL" in capsys.readouterr().err
+    assert "no symbol 'NONE'; there are: AAPL, CALL" in capsys.readouterr().err
 
 
 def test_nothing_there_is_said(

@@ -19,6 +19,39 @@ SAMPLES = {
     wire.CANCEL: (wire.CANCEL, 1, b"A1", 0),
     wire.MODIFY: (wire.MODIFY, 1, b"A1", wire.SELL_SHORT, 10),
     wire.REFUSE: (wire.REFUSE, 1, b"A1", wire.REJECT_PRICE),
+    wire.SUBMIT: (
+        wire.SUBMIT,
+        1,
+        b"A1",
+        "AAPL",
+        wire.BUY,
+        100,
+        0,
+        wire.PEGGED,
+        wire.GTD,
+        7,
+        0,
+        b"",
+        ((wire.TERM_ACCOUNT, "ANN"), (wire.TERM_PEG, wire.PEG_MIDPOINT)),
+    ),
+    wire.AMEND: (
+        wire.AMEND,
+        1,
+        b"A1",
+        b"A2",
+        100,
+        10**10,
+        wire.LIMIT,
+        wire.DAY,
+        0,
+        0,
+        0,
+        b"",
+        ((wire.TERM_HIDDEN, 1),),
+    ),
+    wire.QUOTE: (wire.QUOTE, 1, b"Q1", 0, b"", (("AAPL", 100, 10**10, 100, 10**10 + 1), ("MSFT", 0, 0, 5, 7))),
+    wire.MASS_CANCEL: (wire.MASS_CANCEL, 1, b"M1", 2, "", 0, 0, wire.PRICE_MAX),
+    wire.ASK: (wire.ASK, 1, b"A1"),
     wire.LOGON: (wire.LOGON, "orders", "ALICE", 7),
     wire.LOGOFF: (wire.LOGOFF, 1, 7),
     wire.BOUND: (wire.BOUND, "orders", "127.0.0.1", 4242, ""),
@@ -93,19 +126,80 @@ def _legal(kind: int, index: int, value: Any) -> bool:
     found: type = type(value)
     if found is not field.type:
         return False
-    if field.name in ("side", "time_in_force"):
+    if field.name in ("side", "time_in_force", "terms", "quotes"):
         return False
     return field.low <= (value if field.type is int else len(value)) <= field.high
 
 
 @pytest.mark.parametrize(
     ("kind", "index", "value"),
-    [(wire.ENTER, 4, 3), (wire.MODIFY, 3, 4), (wire.ENTER, 8, 1), (wire.REPLACE, 7, 2)],
-)
-def test_side_and_time_in_force_take_only_their_codes(kind: int, index: int, value: int) -> None:
+    [(wire.ENTER, 4, 3), (wire.MODIFY, 3, 4), (wire.ENTER, 7, 5), (wire.ENTER, 8, 8), (wire.REPLACE, 6, 18),
+     (wire.REPLACE, 7, 9), (wire.SUBMIT, 4, 4), (wire.SUBMIT, 7, 24), (wire.SUBMIT, 8, 9), (wire.AMEND, 6, 22),
+     (wire.AMEND, 7, 8)],
+)  # fmt: skip
+def test_side_order_type_and_time_in_force_take_only_their_codes(kind: int, index: int, value: int) -> None:
     bad = (*SAMPLES[kind][:index], value, *SAMPLES[kind][index + 1 :])
     with pytest.raises(WireError, match=str(value)):
         wire.check_command(bad)
+
+
+# ------------------------------------------------------------------------------------------------- terms and quotes
+def with_terms(*terms: Any) -> tuple[Any, ...]:
+    return (*SAMPLES[wire.SUBMIT][:-1], terms)
+
+
+@given(st.data())
+def test_any_legal_terms_in_their_order_are_accepted(data: st.DataObject) -> None:
+    chosen = sorted(data.draw(st.sets(st.sampled_from(sorted(wire.ORDER_TERMS)))))
+    terms = tuple((term, data.draw(value_of(wire.ORDER_TERMS[term]))) for term in chosen)
+    for command in (with_terms(*terms), (*SAMPLES[wire.AMEND][:-1], terms)):
+        assert wire.decode_frame(wire.frame(wire.CMD, 1, 1, 0, [command]))[4] == (command,)
+
+
+@pytest.mark.parametrize("term", sorted(wire.ORDER_TERMS))
+def test_the_value_of_each_term_is_checked(term: int) -> None:
+    field = wire.ORDER_TERMS[term]
+    wrong: list[Any] = [None, 1.5, True, (), "x" * 300, b"x" * 300]
+    wrong += [field.low - 1, field.high + 1] if field.type is int else [1]
+    for value in wrong:
+        with pytest.raises(WireError, match=field.name):
+            wire.check_command(with_terms((term, value)))
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        (((wire.TERM_HIDDEN, 1), (wire.TERM_ACCOUNT, "A")), "ascending"),
+        (((wire.TERM_HIDDEN, 1), (wire.TERM_HIDDEN, 1)), "ascending"),
+        ((("8", 1),), "pair"), (((99, 1),), "pair"), (((0, 1),), "pair"), (((True, "A"),), "pair"),
+        (((wire.TERM_HIDDEN,),), "pair"), (((wire.TERM_HIDDEN, 1, 1),), "pair"), ((8, 1), "pair"),
+    ],
+)  # fmt: skip
+def test_terms_are_pairs_in_ascending_order(terms: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(WireError, match=text):
+        wire.check_command(with_terms(*terms))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [("AAPL", 1, 1, 1), ("AAPL", 1, 1, 1, 1, 1), ("", 1, 1, 1, 1), ("AAPL", -1, 1, 1, 1), ("AAPL", 1, 1, 1, 10**18),
+     ("AAPL", 1, 1, True, 1), (b"AAPL", 1, 1, 1, 1), 5, (), ("A" * 17, 1, 1, 1, 1)],
+)  # fmt: skip
+def test_every_entry_of_a_quote_is_checked(entry: Any) -> None:
+    with pytest.raises(WireError, match="quote"):
+        wire.check_command((*SAMPLES[wire.QUOTE][:-1], (("MSFT", 1, 1, 1, 2), entry)))
+
+
+def test_a_quote_names_at_most_so_many_books() -> None:
+    quotes = (("MSFT", 1, 1, 1, 2),) * (wire.QUOTES_MAX + 1)
+    wire.check_command((*SAMPLES[wire.QUOTE][:-1], quotes[1:]))
+    with pytest.raises(WireError, match="quotes"):
+        wire.check_command((*SAMPLES[wire.QUOTE][:-1], quotes))
+
+
+def test_the_commands_of_a_session_come_before_all_others() -> None:
+    for kind, (name, fields) in wire.COMMANDS.items():
+        assert (kind <= wire.SESSION_COMMANDS_END) == (fields[0] == wire.SESSION and name != "logoff")
 
 
 @given(st.binary(max_size=200))
@@ -122,7 +216,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 
 @given(VALUES)
 def test_any_msgpack_value_raises_nothing_but_wire_error(value: Any) -> None:
-    for data in (msgpack.packb(value), msgpack.packb([3, 1, 1, 1, 0, [value]]), msgpack.packb([4, 1, 1, 1, 0, value])):
+    for data in (msgpack.packb(value), msgpack.packb([3, 2, 1, 1, 0, [value]]), msgpack.packb([4, 2, 1, 1, 0, value])):
         try:
             wire.decode_frame(data)
         except WireError:
@@ -148,18 +242,34 @@ def test_a_frame_with_one_bad_command_is_refused_whole() -> None:
 
 
 def test_another_version_is_named() -> None:
-    with pytest.raises(WireError, match=r"^version 2, this side speaks 1"):
-        wire.decode_frame(wire.pack((wire.ACK, 2, 1, 0)))
+    with pytest.raises(WireError, match=r"^version 1, this side speaks 2"):
+        wire.decode_frame(wire.pack((wire.ACK, 1, 1, 0)))
 
 
 def test_verb_arguments_are_plain_values() -> None:
-    for wrong in (1.5, b"x", (1,), "x" * 257, 2**63):
+    wire.check_command((wire.VERB, 1, "create_engine", ("x" * wire.ARGUMENT_TEXT_MAX, -(2**63) + 1, None, False)))
+    for wrong in (1.5, b"x", (1,), "x" * (wire.ARGUMENT_TEXT_MAX + 1), 2**63):
         with pytest.raises(WireError, match="argument"):
             wire.check_command((wire.VERB, 1, "create_engine", (wrong,)))
 
 
-def test_the_largest_frames_stay_under_the_frame_limit() -> None:
-    event = (wire.REPLACED, 2**31, b"x" * 64, b"y" * 64, 2**63 - 1, 6, 2**53, 10**17, 1, b"z" * 128, b"w" * 128)
-    command = (wire.ENTER, 2**31, b"x" * 64, "S" * 16, 6, 2**53, 10**17, 2, 11, 2**62, 2**53, b"x" * 128)
+def largest(field: wire.Field) -> Any:
+    """The value of a field that takes the most bytes."""
+    if field.type is int:
+        return field.high
+    if field == wire.TERMS:
+        return tuple((term, largest(found)) for term, found in wire.ORDER_TERMS.items())
+    return "x" * field.high if field.type is str else b"x" * field.high
+
+
+@pytest.mark.parametrize("kind", sorted(set(wire.PRIVATE_EVENTS) - {wire.RESULT}))  # the matcher sends a big one alone
+def test_the_largest_frame_of_events_stays_under_the_frame_limit(kind: int) -> None:
+    fields = [field for field in wire.PRIVATE_EVENTS[kind][1] if field.type is not tuple]
+    event = (kind, *map(largest, fields))
     assert len(wire.frame(wire.EV, 1, 1, 0, [event] * wire.EVENTS_MAX)) < wire.FRAME_MAX
+
+
+@pytest.mark.parametrize("kind", sorted(set(range(1, wire.SESSION_COMMANDS_END + 1)) - {wire.QUOTE}))
+def test_the_largest_frame_of_orders_stays_under_the_frame_limit(kind: int) -> None:
+    command = (kind, *map(largest, wire.COMMANDS[kind][1]))
     assert len(wire.frame(wire.CMD, 1, 1, 0, [command] * wire.COMMANDS_MAX)) < wire.FRAME_MAX

@@ -26,7 +26,7 @@ from openoutcry import bus, feed, wire
 from openoutcry.clients import replica
 from openoutcry.clients.replica import LIVE, Book, Replica
 from openoutcry.errors import ClientError, WireError
-from openoutcry.feed import SymbolRow, Trade
+from openoutcry.feed import Instrument, SymbolRow, Trade
 
 BATCH: Final = 1_000  # feed messages taken before answers and requests get their turn
 TICK_MS: Final = 20  # longest poll: how late a repeated request can be
@@ -126,14 +126,15 @@ class MarketDataClient:
         return self._replica(symbol).counters
 
     def trades(self, symbol: str) -> Iterator[Trade]:
-        """The trades of a subscribed symbol that have not been taken yet, oldest first; each comes once."""
+        """The trades of a subscribed symbol that have not been taken yet, oldest first; each comes once, as it was
+        told: ``book(symbol).corrections`` says which were broken or corrected later."""
         waiting = self._replica(symbol).trades
         while waiting:
             yield waiting.popleft()
 
     def recent_trades(self, symbol: str) -> list[Trade]:
-        """The last trades of a subscribed symbol (at most replica.RECENT_MAX), oldest first; also those
-        that ``trades`` has handed out."""
+        """The last trades of a subscribed symbol (at most replica.RECENT_MAX), oldest first; also those that ``trades``
+        has handed out. Broken ones are not among them, and corrected ones have the price that holds."""
         return list(self._replica(symbol).recent)
 
     def _replica(self, symbol: str) -> Replica:
@@ -257,6 +258,11 @@ class MarketDataClient:
             rows += page
             if len(rows) >= total or not page:
                 return rows
+
+    def instrument(self, symbol: str, timeout: float = TIMEOUT_S) -> Instrument:
+        """The reference data of a symbol, subscribed to or not. Raises ClientError when there is no such symbol, or
+        when the publisher does not answer in `timeout` seconds."""
+        return feed.decode_instrument(self._call(time.monotonic() + timeout, feed.INSTRUMENT_OF, symbol))
 
     def _call(self, deadline: float, what: str, *arguments: Any) -> tuple[Any, ...]:
         """Ask and wait, again every replica.RETRY_NS (Lazy Pirate)."""

@@ -91,7 +91,10 @@ def enter_order(
     firm: str = "", display: str = "Y", capacity: str = "P", intermarket_sweep: str = "N", minimum_quantity: int = 0,
     cross_type: str = "N", customer_type: str = " ",
 ) -> bytes:  # fmt: skip
-    """An Enter Order message. side: B S T E, or buy, sell ... Raises ProtocolError naming a field that does not fit."""
+    """An Enter Order message. side: B S T E, or buy, sell ... display, cross_type: docs/scenarios.md has their tables.
+
+    Raises ProtocolError naming a field that does not fit.
+    """
     return ouch42.encode(ouch42.INBOUND, {
         "message_type": "O", "order_token": token, "side": _SIDES.get(side, side), "shares": shares, "stock": stock,
         "price": _price(price), "time_in_force": time_in_force, "firm": firm, "display": display, "capacity": capacity,

@@ -7,7 +7,8 @@
 Invariant: while LIVE, the book is the publisher's book after the last message applied; a message that is not newer is
 dropped, and one that is too new (or a heartbeat that knows of newer ones) leads back to SYNCING. Trades are
 different: each is handed out once and in order, missing ones are asked for again, and what the publisher does not
-keep any more is counted in ``trades_lost``.
+keep any more is counted in ``trades_lost``. They are handed out as they were told; ``Book.corrections`` says which of
+them were broken or corrected afterwards, and the recent ones (``Replica.recent``) have been put right.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from openoutcry import feed, wire
 from openoutcry.errors import WireError
-from openoutcry.feed import Bbo, Heartbeat, Level, Page, SnapshotHead, Stats, Trade
+from openoutcry.feed import Auction, Bbo, Correction, Heartbeat, Level, Page, Quote, SnapshotHead, Stats, Trade
 from openoutcry.verbs import price_text
 
 JOIN_NS: Final = 250_000_000  # patience with the first heartbeat before asking for a snapshot anyway
@@ -51,6 +52,10 @@ class Book:
         self.time_ns = 0
         self.bbo = Bbo()
         self.stats = Stats()
+        self.auction = Auction()  # the newest word on auctions, an end or an indicative price
+        self.corrections: deque[Correction] = deque(maxlen=feed.CORRECTIONS_KEPT)  # the newest, oldest first
+        self.quotes: dict[int, Quote] = {}  # indicative, by maker
+        self.properties: dict[str, Any] = {}  # reference data
         self.orders: dict[int, Order] = {}  # in priority order within each price; empty without channel `order`
         self._levels: tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]] = ({}, {})
 
@@ -107,11 +112,23 @@ class Book:
             self.add_order(*row[1:])
         elif kind == wire.ORDER_REPLACED:
             self.add_order(row[2], self.reduce_order(row[1], 0), row[3], row[4])
+        elif kind == wire.CROSS_TRADED:
+            for order, leaves in ((row[1], row[6]), (row[2], row[7])):
+                if order:  # else it was not shown
+                    self.reduce_order(order, leaves)
         else:
             self.reduce_order(row[1], row[-1])
 
+    def set_quote(self, quote: Quote) -> None:
+        """Take what a maker quotes now."""
+        if quote.bid_quantity or quote.ask_quantity:
+            self.quotes[quote.maker] = quote
+        else:
+            self.quotes.pop(quote.maker, None)
+
     def clear(self) -> None:
-        """Forget orders and levels."""
+        """Forget orders, levels and quotes."""
+        self.quotes.clear()
         self.orders.clear()
         for levels in self._levels:
             levels.clear()
@@ -131,7 +148,7 @@ class Replica:
         self.trades: deque[Trade] = deque()
         self.recent: deque[Trade] = deque(maxlen=RECENT_MAX)
         self.counters = {"messages": 0, "changes": 0, "duplicates": 0, "gaps": 0, "snapshots": 0, "restarts": 0,
-                         "trades": 0, "trades_lost": 0, "trades_dropped": 0}  # fmt: skip
+                         "trades": 0, "trades_lost": 0, "trades_dropped": 0, "corrections": 0}  # fmt: skip
         self._recent = recent_trades
         self._waiting: deque[tuple[str, Message]] = deque()
         self._trades_waiting: deque[Message] = deque()
@@ -199,10 +216,34 @@ class Replica:
             book.bbo = Bbo(*message[2:])
         elif channel == feed.STATS:
             book.stats = Stats(*message[2:])
-        else:
+        elif channel == feed.STATUS:
             book.phase, book.text = message[2:]
             if book.phase == feed.DELETED:
                 book.clear()
+        else:
+            self._apply_rare(channel, message)
+
+    def _apply_rare(self, channel: str, message: Message) -> None:
+        book, rows = self.book, message[2]
+        if channel == feed.AUCTION:
+            for row in rows[-1:]:
+                book.auction = Auction(*row)
+        elif channel == feed.QUOTE:
+            for row in rows:
+                book.set_quote(Quote(*row))
+        elif channel == feed.INSTRUMENT:
+            book.properties = dict(rows)
+        else:
+            self.counters["corrections"] += len(rows)
+            book.corrections.extend(Correction._make((*row, message[1])) for row in rows)
+            self._put_right()
+
+    def _put_right(self) -> None:
+        """Take the corrections into the recent trades."""
+        prices = {correction.match: correction.new_price for correction in self.book.corrections}
+        if not prices.keys().isdisjoint(trade.match for trade in self.recent):
+            trades = [trade._replace(price=prices.get(trade.match, trade.price)) for trade in self.recent]
+            self.recent = deque((trade for trade in trades if trade.price), RECENT_MAX)
 
     def _heartbeat(self, beat: Heartbeat, now_ns: int) -> None:
         if beat.life != self.life and self.life:
@@ -254,6 +295,8 @@ class Replica:
         trades = [Trade._make((*row, message[1])) for row in message[2]]
         self.trades.extend(trades)
         self.recent.extend(trades)
+        if self.book.corrections:
+            self._put_right()  # they may have been asked for after they were corrected
         while len(self.trades) > TRADES_MAX:
             self.trades.popleft()
             self.counters["trades_dropped"] += 1
@@ -379,7 +422,10 @@ class Replica:
         self.book = book = Book(self.symbol)
         book.name, book.engine, book.symbol = head.name, head.engine, head.symbol
         book.phase, book.text = head.phase, head.text
-        book.time_ns, book.bbo, book.stats = head.time_ns, head.bbo, head.stats
+        book.time_ns, book.bbo, book.stats, book.auction = head.time_ns, head.bbo, head.stats, head.auction
+        book.corrections.extend(head.corrections)
+        book.properties = dict(head.properties)
+        self._put_right()
         by_order = feed.ORDER in self.channels
         for page in self._pages:
             if by_order:
@@ -388,6 +434,8 @@ class Replica:
             else:
                 for level in page.levels:
                     book.set_level(level)
+            for quote in page.quotes:
+                book.set_quote(quote)
         self._pages = []
         for channel, seq in zip(feed.CHANNELS, head.seqs, strict=True):
             if channel != feed.TRADE:

@@ -1,0 +1,63 @@
+"""What takes the place of books and sessions that are no more, where the last trades still name them.
+
+Invariant: ``Numbers.trades`` names no book and no session that the machine does not have, so a snapshot can name each
+by its number. A trade whose book is gone cannot be broken or corrected any more; a session that is gone is not told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from openoutcry.matcher import quotes
+from openoutcry.matcher.book import Book
+from openoutcry.matcher.engine import Engine
+from openoutcry.matcher.orders import Numbers, Timers
+from openoutcry.matcher.sessions import Endpoint, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from openoutcry.matcher.machine import Machine
+
+NO_BOOK: Final = Book(0, "", "", "", Numbers(), Timers(), [])
+NO_SESSION: Final = Session(0, Endpoint("", Engine("", "", []), "", "", "", 0), "", [])
+
+
+def scrub(numbers: Numbers, *things: Book | Session) -> None:
+    """Let the last trades forget books and sessions that are being removed."""
+    ids = {id(thing) for thing in things}
+    if ids and any(id(each) in ids for each in numbers.trades):
+        numbers.trades = deque(_without(numbers.trades, ids), numbers.trades.maxlen)
+
+
+def _without(trades: Iterable[Any], ids: set[int]) -> list[Any]:
+    found = []
+    for each in trades:
+        if id(each) in ids:
+            found.append(NO_BOOK if isinstance(each, Book) else NO_SESSION)
+        else:
+            found.append(each)
+    return found
+
+
+def forget_sessions(machine: Machine, sessions: Sequence[Session]) -> None:
+    """Sessions, which have no orders any more, are being removed."""
+    for session in sessions:
+        quotes.hide_of(session)
+        del machine.sessions[session.number]
+        if machine.numbers.pairs is not None:
+            machine.numbers.pairs.forget(session)
+    scrub(machine.numbers, *sessions)
+
+
+def forget_book(numbers: Numbers, book: Book) -> None:
+    """A book is being removed: so are its positions, and its name in the last trades."""
+    scrub(numbers, book)
+    numbers.unsettled.pop(book, None)
+    ledger = numbers.ledger
+    if ledger is not None:
+        for account, number in [key for key in ledger.positions if key[1] == book.number]:
+            del ledger.positions[account, number]
+        for key in [key for key in ledger.reducers if key[1] == book.number]:
+            del ledger.reducers[key]

@@ -1,0 +1,367 @@
+"""What order commands mean in books that are not plain, and for orders that are more than a plain limit order.
+
+The general form of openoutcry.matcher.entry, whose rules hold here too; in addition:
+
+Rule 1. A new order is judged in this order: symbol, the phase of its book, limits of the session, its details and terms
+        (openoutcry.matcher.judging), the market as it is (post-only, protection), risk. The first that fails gives
+        REJECTED, and the token is used up.
+Rule 2. A replacement keeps the terms of the old order that mean something for its new type; AMEND's own come on top.
+        When post-only forbids it the old order is cancelled (CANCEL_POST_ONLY); when risk does it stays as it was, and
+        the new token is REJECTED.
+Rule 3. An AMEND that changes nothing but the quantity, to less, keeps the order's place and number.
+Rule 4. Shortly before an auction cancels are late: openoutcry.matcher.phases says which. An order that waits for the
+        auction alone is then cancelled after it (CANCEL_PENDING); otherwise CANCEL_REJECTED.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from openoutcry.matcher import auction, phases, placing, risk, trading
+from openoutcry.matcher.book import NO_BUY, NO_SELL, Book
+from openoutcry.matcher.judging import AUCTION_ONLY, SECOND_NS, STOPS, TRIGGERS, Draft, Refusal, flaw, flaw_of_terms
+from openoutcry.matcher.matching import beyond, protection
+from openoutcry.matcher.orders import (
+    BOOK,
+    DATA,
+    DEADLINE,
+    DONE,
+    NUMBER,
+    OPEN,
+    PRICE,
+    SESSION,
+    SIDE,
+    TERMS,
+    TIME_IN_FORCE,
+    TOKEN,
+    Order,
+)
+from openoutcry.matcher.sessions import TOKENS_MAX, Session
+from openoutcry.matcher.terms import Terms
+from openoutcry.wire import (
+    ADDED,
+    BUY,
+    CANCEL_INVALID_REPLACE,
+    CANCEL_POST_ONLY,
+    CANCEL_REJECTED,
+    CANCEL_USER,
+    GOOD_FOR_TIME,
+    GTD,
+    LIMIT,
+    LIVE,
+    MARKET,
+    ORDER_REPLACED,
+    PEGGED,
+    POST_ONLY_SLIDE,
+    REDUCED,
+    REJECT_LIMIT,
+    REJECT_NO_REFERENCE,
+    REJECT_POST_ONLY,
+    REJECT_REASONS,
+    REJECT_SYMBOL,
+    REJECT_TOO_LATE,
+    REJECTED,
+    REPLACED,
+    TERM_PEG,
+    TERM_PEG_OFFSET,
+    TERM_PROTECTION,
+    TERM_STOP_LOSS,
+    TERM_STOP_PRICE,
+    TERM_TAKE_PROFIT,
+    TERM_TRAIL_AMOUNT,
+    TERM_TRAIL_PERCENT,
+)
+
+Command = tuple[Any, ...]
+
+# The order types for which a term means something, if not for all: a replacement of another type drops it.
+TYPES_OF_TERM: Final[dict[int, frozenset[int]]] = {
+    TERM_STOP_PRICE: TRIGGERS,
+    TERM_TRAIL_AMOUNT: STOPS,
+    TERM_TRAIL_PERCENT: STOPS,
+    TERM_PROTECTION: frozenset((MARKET,)),
+    TERM_PEG: frozenset((PEGGED,)),
+    TERM_PEG_OFFSET: frozenset((PEGGED,)),
+    TERM_TAKE_PROFIT: frozenset((LIMIT, MARKET)),
+    TERM_STOP_LOSS: frozenset((LIMIT, MARKET)),
+}
+
+
+def reject(session: Session, token: bytes, reason: int, text: str = "") -> bool:
+    """REJECTED, and the token is used up, unless there is no room to remember it."""
+    if len(session.tokens) < TOKENS_MAX:
+        session.tokens[token] = None
+    session.events.append((REJECTED, session.number, token, reason, text or REJECT_REASONS.get(reason, "")))
+    return True
+
+
+def refusal(session: Session, book: Book, order_type: int, tif: int) -> Refusal | None:
+    """Why a new order cannot be taken whatever its details are, None when it can."""
+    reason = phases.may_enter(book.phase, order_type, tif)
+    if reason:
+        return reason, REJECT_REASONS[reason]
+    if len(session.live) >= book.max_open_orders:
+        return REJECT_LIMIT, f"max_open_orders: the session has {len(session.live)} of {book.max_open_orders}"
+    if len(session.tokens) >= TOKENS_MAX:
+        return REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today"
+    return None
+
+
+def deadline_of(tif: int, expire: int, time_ns: int) -> int:
+    """When an order expires, 0 for never."""
+    if tif == GOOD_FOR_TIME:
+        return time_ns + expire * SECOND_NS
+    return expire if tif == GTD else 0
+
+
+# ------------------------------------------------------------------------------------------------- new orders
+def submit(session: Session, command: Command, time_ns: int) -> bool:
+    """SUBMIT; an ENTER comes with terms () at its end."""
+    _, _, token, symbol, side, quantity, price, order_type, tif, expire, minimum, data, given = command
+    if token in session.tokens:
+        return False
+    book = session.books.get(symbol)
+    if book is None:
+        return reject(session, token, REJECT_SYMBOL)
+    found = refusal(session, book, order_type, tif)
+    if found is None:
+        found = flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns)
+    if found is not None:
+        return reject(session, token, *found)
+    terms = None
+    if is_special(book, order_type, tif, minimum, given):
+        terms = Terms(order_type, given, minimum)
+        found = flaw_of_terms(book, Draft(terms, tif, side, price)) or flaw_of_market(book, terms, tif, side, price)
+        if found is not None:
+            return reject(session, token, *found)
+        price = slid(book, terms, tif, side, price)
+        limit_display(terms, quantity)
+    found = risk.check(session, book, side, quantity, price, order_type, terms, time_ns)
+    if found is not None:
+        return reject(session, token, *found)
+    deadline = deadline_of(tif, expire, time_ns)
+    order = [quantity, price, side, 0, session, token, 0, tif, deadline, data, book, None, terms]
+    trading.accept(order)
+    trading.place(book, order)
+    return True
+
+
+def is_special(book: Book, order_type: int, tif: int, minimum: int, given: tuple[tuple[int, Any], ...]) -> bool:
+    """Whether an order is more than a plain limit order; where executions are shared out, every order is."""
+    shared = book.policy is not None and book.policy.allocation is not None
+    return bool(given or shared or minimum or order_type != LIMIT or tif in AUCTION_ONLY)
+
+
+def limit_display(terms: Terms, quantity: int) -> None:
+    """An iceberg that would show all of itself is none."""
+    if terms.display_quantity >= quantity:
+        terms.display_quantity = terms.display_range = 0
+
+
+# ------------------------------------------------------------------------------------------------- the market
+def takes_now(book: Book, terms: Terms, tif: int) -> bool:
+    """Whether an order would meet the market as soon as it is accepted, as a limit or market order."""
+    continuous = phases.RULES[book.phase].matching == phases.CONTINUOUS
+    return continuous and tif not in AUCTION_ONLY and terms.order_type not in TRIGGERS and terms.order_type != PEGGED
+
+
+def flaw_of_market(book: Book, terms: Terms, tif: int, side: int, price: int) -> Refusal | None:
+    """Whether the market as it is now forbids an order."""
+    if not takes_now(book, terms, tif):
+        return None
+    best = trading.best_other(book, side)
+    if terms.order_type == MARKET and protection(book, terms) and best == (NO_SELL if side == BUY else NO_BUY):
+        return REJECT_NO_REFERENCE, "protection: there is no price on the other side to protect from"
+    if terms.post_only and crosses(price, best, side):
+        if terms.post_only != POST_ONLY_SLIDE:
+            return REJECT_POST_ONLY, "post_only: it would take liquidity"
+        if not trading.behind(book, best, side == BUY):
+            return REJECT_POST_ONLY, "post_only: there is no price to slide to"
+    return None
+
+
+def crosses(price: int, best: int, side: int) -> bool:
+    """Whether an order of that price would trade with the best of the other side."""
+    return not beyond(best, price, side == BUY)
+
+
+def slid(book: Book, terms: Terms, tif: int, side: int, price: int) -> int:
+    """The price of an order that the market does not forbid: a post-only one may have to slide."""
+    if terms.post_only and takes_now(book, terms, tif):
+        best = trading.best_other(book, side)
+        if crosses(price, best, side):
+            return trading.behind(book, best, side == BUY)
+    return price
+
+
+# ------------------------------------------------------------------------------------------------- changed orders
+def amend(session: Session, command: Command, time_ns: int, keep_place: bool = True) -> bool:
+    """AMEND; a REPLACE comes with terms () at its end, and never keeps its place."""
+    _, _, token, new_token, quantity, price, order_type, tif, expire, minimum, _, data, given = command
+    order = session.live.get(token)
+    if order is None or new_token in session.tokens:
+        return False
+    book: Book = order[BOOK]
+    reason = phases.may_amend(book.phase, order) or phases.may_enter(book.phase, order_type, tif)
+    if reason:
+        return reject(session, new_token, reason)
+    if len(session.tokens) >= TOKENS_MAX:
+        return reject(session, new_token, REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today")
+    side, left = order[SIDE], quantity - order[DONE]
+    before = kept_terms(order, order_type)
+    terms = Terms(order_type, tuple(sorted({**dict(before), **dict(given)}.items())), minimum)
+    unfit = unfit_to_replace(order, command, terms, time_ns)
+    if unfit:
+        trading.cancel(order, unfit)
+        return True
+    price = slid(book, terms, tif, side, price)
+    same_terms = terms.given() == before
+    limit_display(terms, left)
+    refused = risk.check(session, book, side, left, price, order_type, terms, time_ns, order)
+    if refused is not None:
+        return reject(session, new_token, *refused)
+    session.tokens[new_token] = None
+    deadline = deadline_of(tif, expire, time_ns)
+    if keep_place and same_terms and only_smaller(order, left, price, tif, deadline, terms):
+        lower(order, new_token, left, price, data)
+        return True
+    if order[TERMS] is not None:
+        terms.quote, terms.filled = order[TERMS].quote, order[TERMS].filled
+    kept = terms if is_special(book, order_type, tif, minimum, terms.given()) else None
+    new = [left, price, side, 0, session, new_token, order[DONE], tif, deadline, order[DATA], book, None, kept]
+    exchange(order, new, data)
+    return True
+
+
+def unfit_to_replace(order: Order, command: Command, terms: Terms, time_ns: int) -> int:
+    """Why an order is taken out in place of being replaced: a CANCEL reason, 0 when it is replaced."""
+    _, _, _, _, quantity, price, order_type, tif, expire, minimum, invalid, _, _ = command
+    book, side, left = order[BOOK], order[SIDE], quantity - order[DONE]
+    if (
+        invalid or left <= 0 or minimum > left
+        or flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns) is not None
+        or flaw_of_terms(book, Draft(terms, tif, side, price)) is not None
+    ):  # fmt: skip
+        return CANCEL_INVALID_REPLACE
+    found = flaw_of_market(book, terms, tif, side, price)
+    if found is None:
+        return 0
+    return CANCEL_POST_ONLY if found[0] == REJECT_POST_ONLY else CANCEL_INVALID_REPLACE
+
+
+def kept_terms(order: Order, order_type: int) -> tuple[tuple[int, Any], ...]:
+    """The terms of an order that a replacement of this type has too, if it says nothing about them."""
+    terms = order[TERMS]
+    if terms is None:
+        return ()
+    return tuple(pair for pair in terms.given() if order_type in TYPES_OF_TERM.get(pair[0], (order_type,)))
+
+
+def only_smaller(order: Order, left: int, price: int, tif: int, deadline: int, terms: Terms) -> bool:
+    """Whether nothing changes but the quantity, to less; the terms given by the client are the same."""
+    old = order[TERMS]
+    kind, minimum, limit = LIMIT, 0, order[PRICE]
+    if old is not None:
+        kind, minimum = old.order_type, old.minimum
+        if old.peg:
+            limit = old.cap
+    same = (limit, order[TIME_IN_FORCE], order[DEADLINE], kind, minimum)
+    return left < order[OPEN] and same == (price, tif, deadline, terms.order_type, terms.minimum)
+
+
+def lower(order: Order, new_token: bytes, left: int, price: int, data: bytes) -> None:
+    """A replacement that keeps number and place: the same order under another token, with less open."""
+    session, token = order[SESSION], order[TOKEN]
+    live = session.live
+    # It keeps its place in `live` too, which is in the order of the numbers: those after it are put in again.
+    after = []
+    for each in reversed(live):
+        if each == token:
+            break
+        after.append(each)
+    del live[token]
+    live[new_token] = order
+    for each in reversed(after):
+        live[each] = live.pop(each)
+    order[TOKEN] = new_token
+    _tell_replaced(order, token, left, price, data)
+    placing.shrink(order, left)
+
+
+def exchange(order: Order, new: Order, data: bytes) -> None:
+    """Replace a live order by a new one, which goes its own way. data: of the REPLACE.
+
+    The public is told in one event if it sees the old one and then, without a trade in between, the new one; else that
+    the old one went, before all that the new one does.
+    """
+    book, number, left = order[BOOK], order[NUMBER], new[OPEN]
+    shown = placing.kill(order)
+    placing.forget(order)
+    numbers = book.numbers
+    new[NUMBER] = numbers.order = numbers.order + 1
+    _tell_replaced(new, order[TOKEN], new[OPEN], new[PRICE], data)
+    trading.admit(new)
+    events = book.events
+    index = len(events)
+    trading.place(book, new)
+    if not shown:
+        return
+    if new[OPEN] == left and len(events) > index and events[-1][:3] == (ADDED, book.number, new[NUMBER]):
+        events[-1] = (ORDER_REPLACED, book.number, number, new[NUMBER], events[-1][4], new[PRICE])
+    else:
+        events.insert(index, (REDUCED, book.number, number, shown, 0))
+
+
+def _tell_replaced(order: Order, previous: bytes, left: int, price: int, data: bytes) -> None:
+    session = order[SESSION]
+    session.events.append(
+        (REPLACED, session.number, order[TOKEN], previous, order[NUMBER], order[SIDE], left, price, LIVE, order[DATA],
+    data) )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- cancels
+def cancel(session: Session, command: Command, time_ns: int) -> bool:
+    """CANCEL: to a new intended total of the chain, 0 for all that is open."""
+    order = session.live.get(command[2])
+    if order is None:
+        return False
+    left = max(0, command[3] - order[DONE])
+    if left >= order[OPEN]:
+        return False
+    if may_shrink(order, left):
+        if left:
+            trading.reduce(order, left, CANCEL_USER)
+        else:
+            trading.cancel(order, CANCEL_USER)
+    return True
+
+
+def modify(session: Session, command: Command, time_ns: int) -> bool:
+    """MODIFY: another kind of sell side, a smaller total, or both. A total that leaves nothing open cancels."""
+    _, _, token, side, quantity = command
+    order = session.live.get(token)
+    if order is None or (side == BUY) != (order[SIDE] == BUY):
+        return False
+    left = max(0, quantity - order[DONE])
+    if left > order[OPEN] or (left == order[OPEN] and side == order[SIDE]):
+        return False
+    if left == order[OPEN] or may_shrink(order, left):
+        if left:
+            trading.modify(order, side, left)
+        else:
+            trading.cancel(order, CANCEL_USER)
+    return True
+
+
+def may_shrink(order: Order, left: int) -> bool:
+    """Whether the phase lets an order have only `left` open now; if not, its owner is told what happens instead."""
+    verdict = phases.may_cancel(order[BOOK].phase, order)
+    if verdict == phases.YES:
+        return True
+    if verdict == phases.PENDING and not left:
+        auction.cancel_later(order)
+    else:
+        session = order[SESSION]
+        text = REJECT_REASONS[REJECT_TOO_LATE]
+        session.events.append((CANCEL_REJECTED, session.number, order[TOKEN], REJECT_TOO_LATE, text))
+    return False
