@@ -62,8 +62,10 @@ from openoutcry.wire import (
     REJECT_TOO_LATE,
     REJECTED,
     REPLACED,
+    TERM_HIDDEN,
     TERM_PEG,
     TERM_PEG_OFFSET,
+    TERM_POST_ONLY,
     TERM_PROTECTION,
     TERM_STOP_LOSS,
     TERM_STOP_PRICE,
@@ -73,6 +75,9 @@ from openoutcry.wire import (
 )
 
 Command = tuple[Any, ...]
+
+# A REPLACE, and an AMEND that takes one of these away (0), says all about them, and never keeps its place (OUCH 4.2).
+DISPLAY_TERMS: Final = (TERM_HIDDEN, TERM_POST_ONLY)
 
 # The order types for which a term means something, if not for all: a replacement of another type drops it.
 TYPES_OF_TERM: Final[dict[int, frozenset[int]]] = {
@@ -202,6 +207,10 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
     if order is None or new_token in session.tokens:
         return False
     book: Book = order[BOOK]
+    anew = not keep_place or any(term in DISPLAY_TERMS and not value for term, value in given)
+    if anew and order[TIME_IN_FORCE] in AUCTION_ONLY:  # its auction is no part of a replacement (OUCH 4.2: cross type)
+        tif, expire = order[TIME_IN_FORCE], 0
+        command = (*command[:7], tif, expire, *command[9:])
     reason = phases.may_amend(book.phase, order) or phases.may_enter(book.phase, order_type, tif)
     if reason:
         return reject(session, new_token, reason)
@@ -209,7 +218,8 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
         return reject(session, new_token, REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today")
     side, left = order[SIDE], quantity - order[DONE]
     before = kept_terms(order, order_type)
-    terms = Terms(order_type, tuple(sorted({**dict(before), **dict(given)}.items())), minimum)
+    after = {term: value for term, value in before if not (anew and term in DISPLAY_TERMS)}
+    terms = Terms(order_type, tuple(sorted({**after, **dict(given)}.items())), minimum)
     unfit = unfit_to_replace(order, command, terms, time_ns)
     if unfit:
         trading.cancel(order, unfit)
@@ -222,7 +232,7 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
         return reject(session, new_token, *refused)
     session.tokens[new_token] = None
     deadline = deadline_of(tif, expire, time_ns)
-    if keep_place and same_terms and only_smaller(order, left, price, tif, deadline, terms):
+    if not anew and same_terms and only_smaller(order, left, price, tif, deadline, terms):
         lower(order, new_token, left, price, data)
         return True
     if order[TERMS] is not None:

@@ -205,14 +205,37 @@ def test_a_minimum_quantity_holds_while_the_order_rests(floor: Floor, ann: Trade
     ann.quiet()
 
 
-def test_a_replace_has_the_display_that_it_says(floor: Floor, ann: Trader, bob: Trader) -> None:
+def test_a_replace_has_the_display_that_it_says(floor: Floor, ann: Trader) -> None:
     token = ann.accepted("B", 100, "10.00", display="Y")
     numbers = []
-    for display, shown in (("N", 0), ("P", 1), ("N", 0), ("M", 0), ("N", 0)):
+    for display, shown in zip("NYPNMYNPMN", (0, 1, 1, 0, 0, 1, 0, 1, 0, 0), strict=True):
         token = ann.client.replace(token, 100, "10.00", display=display)
         numbers.append(ann.next("U", replacement_order_token=token, display=display)["order_reference_number"])
         assert len(floor.exchange.depth(floor.book)["bids"]) == shown, display
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("display", ["Y", "N", "P"])
+def test_a_replace_always_loses_its_priority(floor: Floor, ann: Trader, bob: Trader, display: str) -> None:
+    first = ann.accepted("B", 100, "10.00", display=display)
+    second = bob.accepted("B", 50, "10.00", display=display)
+    third = ann.client.replace(first, 50, "10.00", display=display)  # nothing but fewer shares
+    ann.next("U", replacement_order_token=third, shares=50)
+    floor.client("EVE").accepted("S", 60, "10.00")
+    flag = "J" if display == "N" else "A"
+    bob.executed(second, 50, "10.00", flag)
+    ann.executed(third, 10, "10.00", flag)
+
+
+def test_a_replaced_order_for_a_cross_stays_one(floor: Floor, ann: Trader, bob: Trader) -> None:
+    floor.phase("pre_open")
+    token = ann.accepted("B", 100, "10.00", cross_type="O")
+    token = ann.client.replace(token, 80, "10.10")
+    ann.next("U", replacement_order_token=token, cross_type="O", shares=80)
+    bob.accepted("S", 50, "10.05")
+    floor.exchange.open(floor.engine)
+    ann.executed(token, 50, "10.10", "O")
+    ann.next("C", order_token=token, decrement_shares=30, reason="C")
 
 
 # ------------------------------------------------------------------------------------------------- crosses

@@ -532,7 +532,7 @@ def test_a_replacement_drops_the_terms_that_mean_nothing_for_its_type(world: Wor
 
 def test_a_post_only_replacement_that_would_take_takes_the_order_out(world: World) -> None:
     given(world, enter(2, b"l", w.SELL, 20, 100), submit(1, b"p", w.BUY, 50, 99, post_only=w.POST_ONLY_REJECT))
-    private, public = send(world, replace(1, b"p", b"q", 50, 100))
+    private, public = send(world, amend(1, b"p", b"q", 50, 100))
     assert private == [(w.CANCELED, 1, b"p", 50, w.CANCEL_POST_ONLY, 0)]
     assert public == [(w.REDUCED, 1, 2, 50, 0)]
     private, _ = send(world, enter(1, b"q", w.BUY, 1, 1))  # the new token stays free
@@ -543,7 +543,7 @@ def test_a_post_only_replacement_may_slide(world: World) -> None:
     world.verb("set_book_property", "book-X", "tick_size", "0.01")
     world.take_all()
     given(world, enter(2, b"l", w.SELL, 20, 100), submit(1, b"p", w.BUY, 50, 98, post_only=w.POST_ONLY_SLIDE))
-    private, public = send(world, replace(1, b"p", b"q", 50, 101))
+    private, public = send(world, amend(1, b"p", b"q", 50, 101))
     assert private == [(w.REPLACED, 1, b"q", b"p", 3, w.BUY, 50, 99 * CENT, w.LIVE, b"data", b"new")]
     assert public == [(w.ORDER_REPLACED, 1, 2, 3, 50, 99 * CENT)]
 

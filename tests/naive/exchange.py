@@ -22,6 +22,7 @@ CROSS_OF = {
     w.PHASE_VOLATILITY_AUCTION: w.CROSS_HALT,
     w.PHASE_CLOSING_AUCTION: w.CROSS_CLOSING,
 }
+DISPLAY = (w.TERM_HIDDEN, w.TERM_POST_ONLY)
 AFTER_TRADING = (w.PHASE_POST_CLOSE, w.PHASE_CLOSED, w.PHASE_ENDED)
 DAY_STEPS: dict[str, tuple[set[int], int]] = {  # from, to
     "open": (set(w.PHASES) - {w.PHASE_OPEN, w.PHASE_ENDED}, w.PHASE_OPEN),
@@ -49,6 +50,8 @@ class Exchange(Crossing):
         """What a session sends."""
         self.now = time_ns
         kind, session, token, *fields = command
+        changed = self.find(session, token)
+        first = changed.symbol if changed else fields[0] if kind in (w.ENTER, w.SUBMIT) else ""
         if kind == w.ENTER:
             self.submit(session, token, *(*fields, ()))
         elif kind == w.SUBMIT:
@@ -63,13 +66,7 @@ class Exchange(Crossing):
             self.modify(session, token, *fields)
         elif kind == w.REFUSE and (session, token) not in self.used:
             self.reject(session, token, *fields)
-        self.settle(self.symbol_of(command))
-
-    def symbol_of(self, command: Message) -> str:
-        """The book that a command has changed."""
-        session, token = command[1], command[3] if command[0] in (w.REPLACE, w.AMEND) else command[2]
-        found = self.find(session, token)
-        return found.symbol if found else next(iter(self.books))
+        self.settle(first)
 
     def submit(
         self, session: int, token: bytes, symbol: str, side: int, quantity: int, price: int, kind: int, tif: int,
@@ -128,16 +125,22 @@ class Exchange(Crossing):
         self, session: int, token: bytes, new_token: bytes, total: int, price: int, kind: int, tif: int, expire: int,
         minimum: int, invalid: int, data: bytes, given: tuple[tuple[int, Any], ...] | None,
     ) -> None:  # fmt: skip
-        """given: the terms of AMEND, None for REPLACE, after which an order never keeps its place."""
+        """given: the terms of AMEND, None for REPLACE. REPLACE, and AMEND that takes a term of the display away (0),
+        says all about the display, leaves an order to its auction, and never keeps its place."""
         old = self.find(session, token)
         if old is None or (session, new_token) in self.used:
             return
+        anew = given is None or any(not value for term, value in given if term in DISPLAY)
+        if anew and old.tif in (w.AT_OPEN, w.AT_CLOSE, w.GOOD_FOR_AUCTION):
+            tif, expire = old.tif, 0
         reason = self.phase_forbids_amend(old, tif)
         if reason:
             self.reject(session, new_token, reason)
             return
         kept = {term: value for term, value in old.terms.items() if kind in judging.KINDS_OF_TERM.get(term, (kind,))}
-        terms = {**kept, **dict(given or ())}
+        if anew:
+            kept = {term: value for term, value in kept.items() if term not in DISPLAY}
+        terms = {term: value for term, value in {**kept, **dict(given or ())}.items() if value or term not in DISPLAY}
         same_terms = terms == kept
         left = total - old.done
         deadline = self.deadline(tif, expire)
@@ -159,7 +162,7 @@ class Exchange(Crossing):
             self.cancel_all_of(old, w.CANCEL_POST_ONLY if reason == w.REJECT_POST_ONLY else w.CANCEL_INVALID_REPLACE)
             return
         self.used.add((session, new_token))
-        if given is not None and same_terms and self.only_smaller(old, new):
+        if not anew and same_terms and self.only_smaller(old, new):
             self.tell(
                 session, w.REPLACED, new_token, token, old.number, old.side, left, new.price, w.LIVE, old.data, data
             )

@@ -151,7 +151,10 @@ class Writer:
         head = (old.session, old.token, token, quantity, *details, invalid, b"r")
         if self.plain or self.seldom(0.4):
             return (w.REPLACE, *head)
-        return (w.AMEND, *head, self.terms(old.side, details) if self.seldom(0.5) else ())
+        terms = dict(self.terms(old.side, details)) if self.seldom(0.5) else {}
+        if self.seldom(0.3):  # all of the display, as OUCH's Replace has it
+            terms = {w.TERM_HIDDEN: 0, w.TERM_POST_ONLY: 0} | terms
+        return (w.AMEND, *head, tuple(sorted(terms.items())))
 
     def smaller(self, old: Given) -> Step:
         """The same order with another quantity, mostly less."""
