@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgpack
 
 from openoutcry import wire
-from openoutcry.errors import JournalError
+from openoutcry.errors import JournalError, WireError
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.records import Turn
 
@@ -53,11 +53,22 @@ def apply_input(machine: Machine, name: str, data: bytes, time_ns: int, message:
             raise JournalError(f"unknown input {data[:16]!r} in the journal")
         return
     if message is None:
-        message = wire.decode_frame(data)
+        message = _decode(data)
     if message[0] == wire.CMD:
         machine.apply(name, message[2], message[4], time_ns)
     else:
         machine.hello(name, message[2], message[3], time_ns)
+
+
+def _decode(data: bytes) -> tuple[Any, ...]:
+    """A frame out of the journal. Raises JournalError: it was checked when it came, so another program wrote it."""
+    try:
+        return wire.decode_frame(data)
+    except WireError as error:
+        raise JournalError(
+            f"the journal holds what this program does not read ({error}): start with an empty directory, or go on with "
+            "the program that wrote it"
+        ) from None
 
 
 class FrameSink(Protocol):

@@ -18,6 +18,7 @@ from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import JournalError, WireError
 from openoutcry.matcher.desk import all_desks
+from openoutcry.matcher.inputs import apply_input
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.state import VERSION
 from tests.features import Script
@@ -282,3 +283,9 @@ def test_no_command_that_passes_the_bus_makes_the_machine_raise(script: list[tup
             world.send(peer, command)
             world.take_all()  # checks every event against the tables of the bus
     assert Machine.load(world.machine.dump()).dump() == world.machine.dump()
+
+
+def test_a_journal_of_another_version_is_refused_by_name() -> None:
+    old = w.pack((w.CMD, 1, 1, 1, 0, ((w.CANCEL, 1, b"t", 0),)))
+    with pytest.raises(JournalError, match="version 1, this side speaks 2"):
+        apply_input(Machine(), "gateway-1", old, 5)
