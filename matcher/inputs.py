@@ -66,8 +66,8 @@ def _decode(data: bytes) -> tuple[Any, ...]:
         return wire.decode_frame(data)
     except WireError as error:
         raise JournalError(
-            f"the journal holds what this program does not read ({error}): start with an empty directory, or go on with "
-            "the program that wrote it"
+            f"the journal holds what this program does not read ({error}): start with an empty directory, or go on "
+            "with the program that wrote it"
         ) from None
 
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import verbs
+from openoutcry import narrate, verbs
 from openoutcry.errors import VerbError
 
 if TYPE_CHECKING:
@@ -157,6 +157,10 @@ def ask(prompt: str) -> str:
     return getpass.getpass(f"{prompt}: ")
 
 
+# The verbs that answer with the events of a desk.
+TELLING: Final = frozenset(("enter_order", "amend_order", "cancel_order", "quote", "mass_quote", "order_events"))
+
+
 def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool) -> int:
     """Carry out a verb and print its value."""
     value = client.call(verb, **values)
@@ -164,6 +168,8 @@ def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool)
         print(json.dumps(value, sort_keys=True))
     elif value is None:
         print("done")
+    elif verb in TELLING:
+        print(narrate.tell_all(value) or "nothing")
     else:
         from openoutcry.tables import show
 

@@ -94,6 +94,7 @@ _LINES: Final[dict[str, Callable[[Event], str]]] = {
     "cancel_rejected": lambda e: str(e["text"]),
     "order_status": _order_status,
     "quote_status": _quote_status,
+    "system": lambda e: {"S": "start of day", "E": "end of day"}.get(e["code"], str(e["code"])),
     "mass_canceled": lambda e: f"{e['orders']} orders",
     "fee": lambda e: f"{e['amount']} for match {e['match']}",
     "trigger_moved": lambda e: f"to {e['price']}",
@@ -104,8 +105,9 @@ def tell(event: Event) -> str:
     """One event in one line: its kind, the order's token, and what happened."""
     line = _LINES.get(event["kind"])
     if line is None:
-        return " ".join(str(value) for value in event.values())
-    return f"{event['kind']} {event['token']}: {line(event)}"
+        return ", ".join(f"{name} {value}" for name, value in event.items())
+    whose = f" {event['token']}" if "token" in event else ""
+    return f"{event['kind']}{whose}: {line(event)}"
 
 
 def tell_all(events: Iterable[Event]) -> str:
