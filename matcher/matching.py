@@ -92,7 +92,7 @@ def need_of(order: Order) -> int:
 def needed(order: Order) -> int:
     """What must be executable at once for an aggressor to trade at all; 0 for anything."""
     terms = order[TERMS]
-    wanted: int = terms.minimum if terms is not None else 0
+    wanted: int = min(terms.minimum, order[OPEN]) if terms is not None else 0
     if order[TIME_IN_FORCE] == FOK or (terms is not None and terms.all_or_none):
         wanted = order[OPEN]
     return wanted

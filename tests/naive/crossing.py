@@ -17,7 +17,7 @@ class Crossing(Pegging):
     # ------------------------------------------------------------------------------------------- who takes part
     def takes_part(self, order: Order, cross: int) -> bool:
         if order.where != CALL:
-            return order.where in (LIT, DARK) and not order.conditional
+            return order.where in (LIT, DARK) and not order.conditional and w.TERM_PEG not in order.terms
         if order.tif == w.AT_OPEN:
             return cross == w.CROSS_OPENING
         return order.tif != w.AT_CLOSE or cross == w.CROSS_CLOSING

@@ -163,14 +163,18 @@ class Exchange(Crossing):
             return
         self.used.add((session, new_token))
         if not anew and same_terms and self.only_smaller(old, new):
-            self.tell(
-                session, w.REPLACED, new_token, token, old.number, old.side, left, new.price, w.LIVE, old.data, data
-            )
+            number = old.number
+        else:
+            number = new.number = self.next_number()
+        self.tell(session, w.REPLACED, new_token, token, number, old.side, left, new.price, w.LIVE, old.data, data)
+        if number == old.number:
             old.token = new_token
             self.shrink(old, left)
-            return
-        new.number = self.next_number()
-        self.tell(session, w.REPLACED, new_token, token, new.number, new.side, left, new.price, w.LIVE, old.data, data)
+        else:
+            self.exchange(old, new)
+
+    def exchange(self, old: Order, new: Order) -> None:
+        """Put the new order in the place of the old one."""
         self.take_out(old)
         begin = len(self.public)
         self.place(new)

@@ -42,8 +42,8 @@ class Trading(Floor):
                 return 0
             rules = self.books[taker.symbol]
             if taker.buying:
-                return min(best.price + distance, rules.round(rules.max_price, up=False))
-            return max(best.price - distance, rules.round(1, up=True))
+                return rules.round(min(best.price + distance, rules.max_price), up=False)
+            return rules.round(max(best.price - distance, 1), up=True)
         return taker.price
 
     # ------------------------------------------------------------------------------------------- executing
