@@ -17,6 +17,8 @@ from typing import Any
 
 ROWS = {
     "book": "the book alone",
+    "engine": "auctions and stops",
+    "memory": "memory of a resting order",
     "journal": "the journal and the disk",
     "orders": "order to acknowledgement",
     "fanout": "market data to ten subscribers",

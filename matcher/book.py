@@ -30,10 +30,13 @@ from openoutcry.matcher.orders import (
     SIDE,
     TERMS,
     TOKEN,
+    TRADES_ROOM,
+    Boxed,
     Numbers,
     Order,
     Timers,
 )
+from openoutcry.matcher.tape import Tape
 from openoutcry.wire import (
     ACCEPTED,
     ADDED,
@@ -60,21 +63,26 @@ if TYPE_CHECKING:
     from openoutcry.matcher.rooms import Rooms
     from openoutcry.matcher.sessions import Session
 
-Events = list[tuple[Any, ...]]
+Events = Tape
 
 NO_BUY: Final = 0  # best buy price of an empty side: below every price
 NO_SELL: Final = PRICE_MAX + 1  # best sell price of an empty side: above every price
-DEAD_MAX: Final = 64  # dead orders that may always wait in a queue: sweeping short queues does not pay
-DEAD_TO_LIVE: Final = 3  # beyond that, dead orders for each live one: a cancel then costs 4/3 looks at an order
+DEAD_MAX: int = 64  # dead orders that may always wait in a queue: sweeping short queues does not pay
+SPARE_MAX: Final = 16  # empty levels that a side keeps for new prices
+DEAD_TO_LIVE: int = 3  # beyond that, dead orders for each live one: a cancel then costs 4/3 looks at an order
 
 
 class Level:
-    """The orders of one price. dead: how many in the queue have nothing open."""
+    """The orders of one price. dead: how many in the queue have nothing open.
 
-    __slots__ = ("dead", "price", "queue", "side")
+    object: the price as the object that the orders have as theirs, so that each of them takes 32 bytes less.
+    """
 
-    def __init__(self, price: int, side: Side) -> None:
-        self.price = price
+    __slots__ = ("dead", "object", "price", "queue", "side")
+
+    def __init__(self, price: Boxed, side: Side) -> None:
+        self.price: int = price
+        self.object: Boxed = price
         self.side = side
         self.queue: deque[Order] = deque()
         self.dead = 0
@@ -88,32 +96,56 @@ class Level:
 class Side:
     """One side's levels, their prices in ascending order, and the best of them (NO_BUY or NO_SELL for none)."""
 
-    __slots__ = ("_best_at", "_none", "best", "levels", "prices")
+    __slots__ = ("_buying", "_spare", "best", "levels", "prices")
 
     def __init__(self, buying: bool) -> None:
         self.levels: dict[int, Level] = {}
         self.prices: list[int] = []
-        self._best_at = -1 if buying else 0
-        self.best = self._none = NO_BUY if buying else NO_SELL
+        self.best = NO_BUY if buying else NO_SELL
+        self._buying = buying
+        self._spare: list[Level] = []
 
-    def open_level(self, price: int) -> Level:
+    def open_level(self, price: Boxed) -> Level:
         """Add the level of a price that has none."""
-        level = self.levels[price] = Level(price, self)
-        insort(self.prices, price)
-        self.best = self.prices[self._best_at]
+        spare = self._spare
+        if spare:
+            level = spare.pop()
+            level.price = level.object = price
+        else:
+            level = Level(price, self)
+        self.levels[price] = level
+        prices, best = self.prices, self.best
+        if price > best if self._buying else price < best:
+            self.best = price
+            if self._buying:
+                prices.append(price)
+            else:
+                prices.insert(0, price)
+        else:
+            insort(prices, price)
         return level
 
     def close_level(self, level: Level) -> None:
-        """Remove a level without live orders. Clearing its queue leaves no cycles for the garbage collector."""
+        """Remove a level without live orders. It is kept for the next price that needs one: making one is dear."""
         level.queue.clear()
+        level.dead = 0
         prices = self.prices
-        del self.levels[level.price]
-        del prices[bisect_left(prices, level.price)]
-        self.best = prices[self._best_at] if prices else self._none
+        price = level.price
+        del self.levels[price]
+        if price != self.best:
+            del prices[bisect_left(prices, price)]
+        elif self._buying:
+            prices.pop()
+            self.best = prices[-1] if prices else NO_BUY
+        else:
+            del prices[0]
+            self.best = prices[0] if prices else NO_SELL
+        if len(self._spare) < SPARE_MAX:
+            self._spare.append(level)
 
     def best_first(self) -> Iterator[Level]:
         """The levels in priority order."""
-        prices = self.prices if self._best_at == 0 else reversed(self.prices)
+        prices = reversed(self.prices) if self._buying else self.prices
         return (self.levels[price] for price in prices)
 
     def orders(self) -> Iterator[Order]:
@@ -157,32 +189,38 @@ class Book:
 
     # --------------------------------------------------------------------------------------------- entering
     def enter(
-        self, session: Session, token: bytes, side: int, quantity: int, price: int, tif: int, deadline: int, data: bytes
-    ) -> None:
+        self, session: Session, token: bytes, side: Boxed, quantity: Boxed, price: Boxed, tif: Boxed, deadline: Boxed,
+        data: bytes,
+    ) -> None:  # fmt: skip
         """Accept a limit order that may rest: trade what crosses, and let the remainder wait."""
         numbers = self.numbers
-        number = numbers.order = numbers.order + 1
-        session.events.append((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
-        done = 0
+        number = numbers.order + 1
+        numbers.order = number
+        limit: int = price
+        session.events.accepted((ACCEPTED, session.number, token, number, side, quantity, limit, LIVE, data))
+        done: Boxed = 0
         if side == BUY:
             own, shown, other = self.bids, BUY, self.asks
-            crosses = price >= other.best
+            crosses = limit >= other.best
         else:
             own, shown, other = self.asks, SELL, self.bids
-            crosses = price <= other.best
+            crosses = limit <= other.best
         if crosses:
-            left = self._take(session, token, side, quantity, price, other)
+            left = self._take(session, token, side, quantity, limit, other)
             if not left:
                 return
             done = quantity - left
             quantity = left
-        level = own.levels.get(price) or own.open_level(price)
-        order = [quantity, price, side, number, session, token, done, tif, deadline, data, self, level, None]
+        level = own.levels.get(price)
+        if level is None:
+            level = own.open_level(price)
+        at: Boxed = level.object
+        order: Order = [quantity, at, side, number, session, token, done, tif, deadline, data, self, level, None]
         level.queue.append(order)
         session.live[token] = order
         if deadline:
             self.timers.add(order)
-        self.events.append((ADDED, self.number, number, shown, quantity, price))
+        self.events.added((ADDED, self.number, number, shown, quantity, limit))
 
     def enter_immediate(
         self, session: Session, token: bytes, side: int, quantity: int, price: int, needed: int, market: bool,
@@ -191,7 +229,7 @@ class Book:
         """Accept an order that never rests. needed: what must be executable at once, else nothing is executed."""
         numbers = self.numbers
         number = numbers.order = numbers.order + 1
-        session.events.append((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
+        session.events.accepted((ACCEPTED, session.number, token, number, side, quantity, price, LIVE, data))
         self._sweep(session, token, side, quantity, price, needed, market)
 
     def _sweep(
@@ -203,7 +241,7 @@ class Book:
         if not needed or self.available(side, price, needed):
             left = self._take(session, token, side, quantity, price, self.asks if side == BUY else self.bids)
         if left:
-            session.events.append((CANCELED, session.number, token, left, CANCEL_IOC, 0))
+            session.events.canceled((CANCELED, session.number, token, left, CANCEL_IOC, 0))
 
     def available(self, side: int, price: int, quantity: int) -> bool:
         """Whether an order of `side` and limit `price` could execute `quantity` now."""
@@ -221,7 +259,7 @@ class Book:
         """Trade against the levels of `other` up to `limit`, best first; returns what is left of `quantity`."""
         events, public = session.events, self.events
         taker, book, numbers = session.number, self.number, self.numbers
-        match, remember = numbers.match, numbers.trades.extend
+        match, trades = numbers.match, numbers.trades
         buying = side == BUY
         side = BUY if buying else SELL
         while quantity:
@@ -231,45 +269,50 @@ class Book:
             level = other.levels[price]
             queue = level.queue
             while queue:
-                maker = queue[0]
-                fill = maker[OPEN]
-                if fill > quantity:
-                    leaves = maker[OPEN] = fill - quantity
-                    fill = quantity
-                    quantity = 0
-                    maker[DONE] += fill
-                elif fill:
-                    queue.popleft()
-                    quantity -= fill
-                    leaves = maker[OPEN] = 0
-                    del maker[SESSION].live[maker[TOKEN]]
-                else:
+                maker: Order = queue[0]
+                fill: int = maker[OPEN]
+                if not fill:
                     queue.popleft()
                     level.dead -= 1
                     continue
+                owner: Session = maker[SESSION]
+                name: bytes = maker[TOKEN]
+                if fill > quantity:
+                    leaves = fill - quantity
+                    maker[OPEN] = leaves
+                    fill = quantity
+                    quantity = 0
+                    maker[DONE] += fill
+                else:
+                    queue.popleft()
+                    quantity -= fill
+                    leaves = 0
+                    maker[OPEN] = 0
+                    del owner.live[name]
                 match += 1
-                owner = maker[SESSION]
-                removed = (EXECUTED, taker, token, fill, price, REMOVED_LIQUIDITY, match, quantity, owner.number)
-                added = (EXECUTED, owner.number, maker[TOKEN], fill, price, ADDED_LIQUIDITY, match, leaves, taker)
-                traded = (TRADED, book, maker[NUMBER], fill, price, match, side, leaves)
-                events.append(removed)
-                owner.events.append(added)
-                public.append(traded)
-                remember((self, fill, price, side, session, token, owner, maker[TOKEN]))
+                second: int = owner.number
+                number: int = maker[NUMBER]
+                events.executed((EXECUTED, taker, token, fill, price, REMOVED_LIQUIDITY, match, quantity, second))
+                owner.events.executed((EXECUTED, second, name, fill, price, ADDED_LIQUIDITY, match, leaves, taker))
+                public.traded((TRADED, book, number, fill, price, match, side, leaves))
+                trades += (self, fill, maker[PRICE], side, session, token, owner, name)
                 if not quantity:
                     break
             self.last_price = price
             if level.dead == len(queue):
                 other.close_level(level)
         numbers.match = match
+        if len(trades) > TRADES_ROOM:
+            numbers.trim()
         return quantity
 
     # --------------------------------------------------------------------------------------------- changing
     def remove(self, order: Order) -> None:
         """Take a live order out of its level; the caller tells its session and the public."""
         order[OPEN] = 0
-        level = order[LEVEL]
-        dead = level.dead = level.dead + 1
+        level: Level = order[LEVEL]
+        dead = level.dead + 1
+        level.dead = dead
         alive = len(level.queue) - dead
         if not alive:
             level.side.close_level(level)
@@ -277,21 +320,31 @@ class Book:
             level.sweep()
 
     def cancel(self, order: Order, reason: int) -> None:
-        """Cancel all that is open of a live order."""
-        quantity = order[OPEN]
-        self.remove(order)
-        session, token = order[SESSION], order[TOKEN]
+        """Cancel all that is open of a live order. ``remove`` is written out: the call would be a tenth of it all."""
+        quantity: int = order[OPEN]
+        order[OPEN] = 0
+        level: Level = order[LEVEL]
+        dead = level.dead + 1
+        level.dead = dead
+        alive = len(level.queue) - dead
+        if not alive:
+            level.side.close_level(level)
+        elif dead > DEAD_MAX and dead > DEAD_TO_LIVE * alive:
+            level.sweep()
+        session: Session = order[SESSION]
+        token: bytes = order[TOKEN]
+        number: int = order[NUMBER]
         del session.live[token]
-        session.events.append((CANCELED, session.number, token, quantity, reason, 0))
-        self.events.append((REDUCED, self.number, order[NUMBER], quantity, 0))
+        session.events.canceled((CANCELED, session.number, token, quantity, reason, 0))
+        self.events.reduced((REDUCED, self.number, number, quantity, 0))
 
     def reduce(self, order: Order, leaves: int, reason: int) -> None:
         """Cancel a part of a live order, which keeps its priority. leaves: from 1 to below what is open."""
         session = order[SESSION]
         quantity = order[OPEN] - leaves
         order[OPEN] = leaves
-        session.events.append((CANCELED, session.number, order[TOKEN], quantity, reason, leaves))
-        self.events.append((REDUCED, self.number, order[NUMBER], quantity, leaves))
+        session.events.canceled((CANCELED, session.number, order[TOKEN], quantity, reason, leaves))
+        self.events.reduced((REDUCED, self.number, order[NUMBER], quantity, leaves))
 
     def modify(self, order: Order, side: int, leaves: int) -> None:
         """Change a live order's kind of sell side, its open quantity downwards, or both; it keeps its priority."""
@@ -301,60 +354,71 @@ class Book:
         order[OPEN] = leaves
         session.events.append((MODIFIED, session.number, order[TOKEN], side, leaves))
         if quantity:
-            self.events.append((REDUCED, self.number, order[NUMBER], quantity, leaves))
+            self.events.reduced((REDUCED, self.number, order[NUMBER], quantity, leaves))
 
     def replace(
-        self, order: Order, token: bytes, quantity: int, price: int, tif: int, deadline: int, data: bytes
+        self, order: Order, token: bytes, quantity: Boxed, price: Boxed, tif: Boxed, deadline: Boxed, data: bytes
     ) -> None:
         """Replace a live order by one that may rest, at the back of its level. quantity: open from now on.
 
         The resting part is written out here as it is in ``enter``: a call with that many arguments would cost a
         tenth of the whole operation.
         """
-        gone, done, session, side = order[OPEN], order[DONE], order[SESSION], order[SIDE]
-        number = self._replaced(order, token, quantity, price, data)
+        gone: int = order[OPEN]
+        old: int = order[NUMBER]
+        done: Boxed = order[DONE]
+        session: Session = order[SESSION]
+        side: Boxed = order[SIDE]
+        limit: int = price
+        number = self._replaced(order, token, quantity, limit, data)
         self.remove(order)
         events = self.events
         if side == BUY:
             own, shown, other = self.bids, BUY, self.asks
-            crosses = price >= other.best
+            crosses = limit >= other.best
         else:
             own, shown, other = self.asks, SELL, self.bids
-            crosses = price <= other.best
+            crosses = limit <= other.best
         if crosses:
-            events.append((REDUCED, self.number, order[NUMBER], gone, 0))
-            left = self._take(session, token, side, quantity, price, other)
+            events.reduced((REDUCED, self.number, old, gone, 0))
+            left = self._take(session, token, side, quantity, limit, other)
             if not left:
                 return
             done += quantity - left
             quantity = left
-        level = own.levels.get(price) or own.open_level(price)
-        new = [quantity, price, side, number, session, token, done, tif, deadline, order[DATA], self, level, None]
+        level = own.levels.get(price)
+        if level is None:
+            level = own.open_level(price)
+        enter = order[DATA]
+        at: Boxed = level.object
+        new: Order = [quantity, at, side, number, session, token, done, tif, deadline, enter, self, level, None]
         level.queue.append(new)
         session.live[token] = new
         if deadline:
             self.timers.add(new)
         if crosses:
-            events.append((ADDED, self.number, number, shown, quantity, price))
+            events.added((ADDED, self.number, number, shown, quantity, limit))
         else:
-            events.append((ORDER_REPLACED, self.number, order[NUMBER], number, quantity, price))
+            events.added((ORDER_REPLACED, self.number, old, number, quantity, limit))
 
     def replace_immediate(
         self, order: Order, token: bytes, quantity: int, price: int, needed: int, market: bool, data: bytes
     ) -> None:
         """Replace a live order by one that never rests."""
         self._replaced(order, token, quantity, price, data)
-        self.events.append((REDUCED, self.number, order[NUMBER], order[OPEN], 0))
+        self.events.reduced((REDUCED, self.number, order[NUMBER], order[OPEN], 0))
         self.remove(order)
         self._sweep(order[SESSION], token, order[SIDE], quantity, price, needed, market)
 
     def _replaced(self, order: Order, token: bytes, quantity: int, price: int, data: bytes) -> int:
         """Number a replacement and tell the session, whose order by the old token is no longer live."""
-        session, previous = order[SESSION], order[TOKEN]
+        session: Session = order[SESSION]
+        previous: bytes = order[TOKEN]
         numbers = self.numbers
-        number = numbers.order = numbers.order + 1
+        number = numbers.order + 1
+        numbers.order = number
         del session.live[previous]
-        session.events.append(
+        session.events.replaced(
             (REPLACED, session.number, token, previous, number, order[SIDE], quantity, price, LIVE, order[DATA], data)
         )
         return number

@@ -23,14 +23,15 @@ from openoutcry.matcher.judging import SECOND_NS
 from openoutcry.matcher.orders import DEADLINE, DONE, OPEN, PRICE, TERMS, TIME_IN_FORCE, Order
 from openoutcry.matcher.queries import text_of
 from openoutcry.matcher.sessions import SESSIONS_MAX, Endpoint, Peer, Session, Stream
+from openoutcry.matcher.tape import Tape
 from openoutcry.verbs import ENDPOINT_PROPERTIES, ORDER_PROPERTIES, ORDER_SIDES, Parameter, convert, price_text
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
     from openoutcry.matcher.machine import Machine
 
-DESKS_MAX: Final = 256  # in all: with full mailboxes they take half a gigabyte
-MAIL_MAX: Final = 10_000  # events a desk keeps
+DESKS_MAX: int = 256  # in all: with full mailboxes they take half a gigabyte
+MAIL_MAX: int = 10_000  # events a desk keeps
 ANSWER_EVENTS_MAX: Final = 400  # of them in one answer: with the longest names it is just below wire.TEXT_MAX
 PLACE: Final = "desk"  # name and protocol of the endpoint at which an engine's desks are, which no gateway hosts
 
@@ -46,7 +47,7 @@ class Desk(Session):
     __slots__ = ("forgotten",)
 
     def __init__(self, number: int, place: Endpoint, name: str) -> None:
-        super().__init__(number, place, name, [], _HOME)
+        super().__init__(number, place, name, Tape(loose=True), _HOME)
         self.forgotten = 0
 
     def begin_day(self) -> None:

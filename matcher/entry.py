@@ -59,20 +59,26 @@ PLAIN: Final = RESTING | IMMEDIATE | {GOOD_FOR_TIME, GTD}  # times in force of a
 
 def enter(session: Session, command: Command, time_ns: int) -> bool:
     """ENTER. The plain case, a limit order that may rest, is judged in one expression because it is hot."""
-    _, _, token, symbol, side, quantity, price, order_type, tif, expire, minimum, data = command
+    token: bytes
+    _, _, token, symbol, side, amount, limit, order_type, tif, expire, minimum, data = command
     tokens = session.tokens
-    if token in tokens:
-        return False
+    quantity: int = amount
+    price: int = limit
     book = session.books.get(symbol)
     if (
-        book is not None and book.plain and order_type == LIMIT and tif in RESTING and not minimum
+        book is not None and book.plain and order_type == LIMIT and (tif == DAY or tif in RESTING) and not minimum
         and 0 < quantity <= book.max_quantity and not quantity % book.lot_size
         and 0 < price <= book.max_price and not price % book.tick_size
         and len(session.live) < book.max_open_orders and len(tokens) < TOKENS_MAX
     ):  # fmt: skip
+        used = len(tokens)
         tokens[token] = None
-        book.enter(session, token, side, quantity, price, tif, 0, data)
+        if len(tokens) == used:  # the token was there: this costs less than to ask before
+            return False
+        book.enter(session, token, side, amount, limit, tif, 0, data)
         return True
+    if token in tokens:
+        return False
     if book is None:
         return reject(session, token, REJECT_SYMBOL)
     if not book.plain or is_special(order_type, tif, minimum):
@@ -143,7 +149,7 @@ def cancel(session: Session, command: Command, time_ns: int) -> bool:
     book: Book = order[BOOK]
     if not book.plain:
         return submit.cancel(session, command, time_ns)
-    left = command[3] - order[DONE]
+    left: int = command[3] - order[DONE]
     if left <= 0:
         book.cancel(order, CANCEL_USER)
     elif left < order[OPEN]:

@@ -6,7 +6,6 @@ by its number. A trade whose book is gone cannot be broken or corrected any more
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher import quotes
@@ -14,21 +13,22 @@ from openoutcry.matcher.book import Book
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.orders import Numbers, Timers
 from openoutcry.matcher.sessions import Endpoint, Session
+from openoutcry.matcher.tape import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from openoutcry.matcher.machine import Machine
 
-NO_BOOK: Final = Book(0, "", "", "", Numbers(), Timers(), [])
-NO_SESSION: Final = Session(0, Endpoint("", Engine("", "", []), "", "", "", 0), "", [])
+NO_BOOK: Final = Book(0, "", "", "", Numbers(), Timers(), Tape())
+NO_SESSION: Final = Session(0, Endpoint("", Engine("", "", Tape()), "", "", "", 0), "", Tape())
 
 
 def scrub(numbers: Numbers, *things: Book | Session) -> None:
     """Let the last trades forget books and sessions that are being removed."""
     ids = {id(thing) for thing in things}
     if ids and any(id(each) in ids for each in numbers.trades):
-        numbers.trades = deque(_without(numbers.trades, ids), numbers.trades.maxlen)
+        numbers.trades = _without(numbers.trades, ids)
 
 
 def _without(trades: Iterable[Any], ids: set[int]) -> list[Any]:

@@ -16,6 +16,7 @@ from openoutcry import wire
 from openoutcry.errors import JournalError, WireError
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.records import Turn
+from openoutcry.matcher.tape import Tape
 
 TIMER: Final = b"T"
 _EPOCH: Final = b"E"
@@ -87,15 +88,15 @@ def collect_frames(machine: Machine, logs: FrameSink) -> None:
             stream.events.clear()
 
 
-def _pack(machine: Machine, logs: FrameSink, name: str, first: int, events: Sequence[Any]) -> None:
+def _pack(machine: Machine, logs: FrameSink, name: str, first: int, events: Tape) -> None:
     if len(events) <= wire.EVENTS_MAX:
-        data = wire.frame(wire.EV, machine.epoch, first, machine.time_ns, events)
+        data = events.frame(machine.epoch, first, machine.time_ns)
         if len(data) <= wire.FRAME_MAX:
             logs.append(name, first, len(events), data)
             return
     half = len(events) // 2
-    _pack(machine, logs, name, first, events[:half])
-    _pack(machine, logs, name, first + half, events[half:])
+    _pack(machine, logs, name, first, events.part(0, half))
+    _pack(machine, logs, name, first + half, events.part(half, len(events)))
 
 
 def replay(machine: Machine, logs: FrameSink, turns: Iterable[Turn]) -> int:

@@ -267,7 +267,7 @@ def trade_of(numbers: Numbers, match: int) -> Trade | None:
     """One of the trades that are kept, None when it is too old or never was."""
     age = numbers.match - match
     place = len(numbers.trades) - (age + 1) * TRADE_FIELDS
-    if age < 0 or place < 0:
+    if age < 0 or age >= TRADES_KEPT or place < 0:
         return None
     fields = [numbers.trades[place + field] for field in range(TRADE_FIELDS)]
     return _trade(match, fields, place)
@@ -275,7 +275,7 @@ def trade_of(numbers: Numbers, match: int) -> Trade | None:
 
 def last_trades(numbers: Numbers) -> Iterator[Trade]:
     """The trades that are kept, the newest first."""
-    fields = reversed(numbers.trades)
+    fields = islice(reversed(numbers.trades), TRADES_KEPT * TRADE_FIELDS)
     match, place = numbers.match, len(numbers.trades)
     while chunk := list(islice(fields, TRADE_FIELDS)):
         place -= TRADE_FIELDS

@@ -10,7 +10,6 @@ in ``order[DONE]``, and so is what self-match prevention took of it.
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from openoutcry.matcher.pairs import Pairs
 
 Order = list[Any]
+Boxed = Any  # an int that goes from object to object: compiled code would take it out of its object, and make a new one
 
 OPEN: Final = 0  # quantity open; 0 when it is dead
 PRICE: Final = 1  # limit, in 1e-8
@@ -38,6 +38,8 @@ TERMS: Final = 12  # the terms.Terms of an order that is more than a plain limit
 
 TRADES_KEPT: Final = 16_384  # trades that can still be broken or corrected: about 2 MB
 TRADE_FIELDS: Final = 8
+TRADES_SIZE: Final = TRADES_KEPT * TRADE_FIELDS
+TRADES_ROOM: Final = TRADES_SIZE * 5 // 4  # so that the old ones are dropped together: one by one costs twice as much
 
 
 class Numbers:
@@ -46,7 +48,7 @@ class Numbers:
     trades: TRADE_FIELDS values per match, the last of them belonging to ``match``, the one before to ``match - 1``
     and so on: the book, quantity, price, side of the aggressor (0 in an auction), then session and token of the
     aggressor (of the buyer in an auction) and of the other side. Flat, since a tuple a trade would cost the trade a
-    third more.
+    third more. Only the last TRADES_KEPT count: those before them are dropped some time.
     """
 
     __slots__ = ("ledger", "match", "order", "pairs", "time_ns", "trades", "unsettled")
@@ -54,11 +56,16 @@ class Numbers:
     def __init__(self, order: int = 0, match: int = 0) -> None:
         self.order = order
         self.match = match
-        self.trades: deque[Any] = deque(maxlen=TRADES_KEPT * TRADE_FIELDS)
+        self.trades: list[Any] = []
         self.ledger: Ledger | None = None  # openoutcry.matcher.ledger.ledger_of makes it
         self.pairs: Pairs | None = None  # openoutcry.matcher.pairs.pairs_of makes it
         self.time_ns = 0
         self.unsettled: dict[Book, None] = {}
+
+    def trim(self) -> None:
+        """Drop the trades that do not count any more, if there are many."""
+        if len(self.trades) > TRADES_ROOM:
+            del self.trades[:-TRADES_SIZE]
 
 
 TIMERS_SLACK: Final = 1_024  # dead timers kept at least before they are swept out

@@ -13,20 +13,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher.orders import Order
+from openoutcry.matcher.tape import Tape
 from openoutcry.wire import END_OF_DAY, ENDPOINT_SET, LOGGED_ON, SESSION_STREAM, START_OF_DAY, SYSTEM
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
 
-SESSIONS_MAX: Final = 999_999  # session numbers ever given out: six digits in the name of a stream
+SESSIONS_MAX: int = 999_999  # session numbers ever given out: six digits in the name of a stream
 DAYS_MAX: Final = 9_999  # days of an engine: four digits there
-TOKENS_MAX: Final = 10_000_000  # tokens of one session and day that are remembered: about 1.5 GB
+TOKENS_MAX: int = 10_000_000  # tokens of one session and day that are remembered: about 1.5 GB
 
 
 class Stream:
     """A numbered sequence of events. end: number of the last one packed; events: those after it, of this turn.
 
-    Whoever packs the events adds their count to ``end`` and clears the list in place: sessions hold its append.
+    Whoever packs the events adds their count to ``end`` and clears the tape in place: sessions hold it.
     """
 
     __slots__ = ("end", "events", "name")
@@ -34,7 +35,7 @@ class Stream:
     def __init__(self, name: str, end: int = 0) -> None:
         self.name = name
         self.end = end
-        self.events: list[tuple[Any, ...]] = []
+        self.events = Tape()
 
 
 class Peer:
@@ -109,9 +110,7 @@ class Session:
         "tokens", "user",
     )  # fmt: skip
 
-    def __init__(
-        self, number: int, endpoint: Endpoint, user: str, events: list[tuple[Any, ...]], peer: Peer | None = None
-    ) -> None:
+    def __init__(self, number: int, endpoint: Endpoint, user: str, events: Tape, peer: Peer | None = None) -> None:
         self.number = number
         self.endpoint = endpoint
         self.user = self.account = user  # the account is its user's, or of that name

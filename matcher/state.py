@@ -37,6 +37,7 @@ from openoutcry.matcher.orders import (
     TIME_IN_FORCE,
     TOKEN,
     TRADE_FIELDS,
+    TRADES_SIZE,
     Order,
 )
 from openoutcry.matcher.risk import guard_of
@@ -126,7 +127,7 @@ def _order(order: Order) -> Row:
 
 def _trades(machine: Machine) -> list[Any]:
     """The last trades, flat as they are kept, with numbers in place of books and sessions."""
-    fields = list(machine.numbers.trades)
+    fields = machine.numbers.trades[-TRADES_SIZE:]
     for place in _OBJECTS:
         fields[place::TRADE_FIELDS] = [thing.number for thing in fields[place::TRADE_FIELDS]]
     return fields

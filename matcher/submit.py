@@ -282,9 +282,9 @@ def only_smaller(order: Order, left: int, price: int, tif: int, deadline: int, t
 def lower(order: Order, new_token: bytes, left: int, price: int, data: bytes) -> None:
     """A replacement that keeps number and place: the same order under another token, with less open."""
     session, token = order[SESSION], order[TOKEN]
-    live = session.live
+    live: dict[bytes, Order] = session.live
     # It keeps its place in `live` too, which is in the order of the numbers: those after it are put in again.
-    after = []
+    after: list[bytes] = []
     for each in reversed(live):
         if each == token:
             break

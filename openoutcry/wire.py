@@ -64,7 +64,7 @@ MARKET_IF_TOUCHED: Final = 19  # FIX 'J': triggers in the other direction
 MARKET_TO_LIMIT: Final = 20  # FIX 'K': what is left becomes a limit order at the price it traded
 LIMIT_IF_TOUCHED: Final = 21
 PEGGED: Final = 25  # FIX 'P': price is the cap, 0 for none
-ORDER_TYPES: Final = {
+ORDER_TYPES: Final[dict[int, str]] = {
     MARKET: "market",
     LIMIT: "limit",
     STOP: "stop",
@@ -86,7 +86,7 @@ GTD: Final = 6  # `expire`: until that time, ns since 1970, over days
 AT_CLOSE: Final = 7  # the closing auction alone
 GOOD_FOR_TIME: Final = 10  # FIX 'A': `expire` seconds to live
 GOOD_FOR_AUCTION: Final = 11  # FIX 'B': the next auction alone, whichever it is
-TIMES_IN_FORCE: Final = {
+TIMES_IN_FORCE: Final[dict[int, str]] = {
     DAY: "day",
     GTC: "gtc",
     AT_OPEN: "at-open",
@@ -123,7 +123,7 @@ CANCEL_KILL: Final = 13  # kill switch
 CANCEL_REDUCE_ONLY: Final = 14  # reduce-only, and there is no position left to reduce
 CANCEL_COLLAR: Final = 15  # what is left would trade outside the price bands
 CANCEL_HALTED: Final = 16  # the market was halted
-CANCEL_REASONS: Final = {
+CANCEL_REASONS: Final[dict[int, str]] = {
     CANCEL_USER: "user",
     CANCEL_IOC: "immediate or cancel",
     CANCEL_TIMEOUT: "timeout",
@@ -171,7 +171,7 @@ REJECT_KILLED: Final = 25
 REJECT_NO_REFERENCE: Final = 26  # a price is needed that there is not yet: a trade, or a quote
 REJECT_TOO_LATE: Final = 27  # the order cannot be changed any more before the auction
 REJECT_QUOTE: Final = 28  # a quote's entry is invalid
-REJECT_REASONS: Final = {
+REJECT_REASONS: Final[dict[int, str]] = {
     REJECT_HALTED: "halted",
     REJECT_CLOSED: "closed",
     REJECT_SYMBOL: "unknown symbol",
@@ -213,7 +213,7 @@ PHASE_OPENING_AUCTION: Final = 7
 PHASE_VOLATILITY_AUCTION: Final = 8
 PHASE_CLOSING_AUCTION: Final = 9
 PHASE_POST_CLOSE: Final = 10  # cancels, and orders for the days after
-PHASES: Final = {
+PHASES: Final[dict[int, str]] = {
     PHASE_OPEN: "open",
     PHASE_HALTED: "halted",
     PHASE_CLOSED: "closed",
@@ -230,7 +230,7 @@ PHASES: Final = {
 CROSS_OPENING: Final = 1
 CROSS_CLOSING: Final = 2
 CROSS_HALT: Final = 3  # after a halt, a volatility auction, or an operator's
-CROSSES: Final = {CROSS_OPENING: "opening", CROSS_CLOSING: "closing", CROSS_HALT: "halt"}
+CROSSES: Final[dict[int, str]] = {CROSS_OPENING: "opening", CROSS_CLOSING: "closing", CROSS_HALT: "halt"}
 
 # Why an order's place changed without its owner's doing (RESTATED; FIX ExecRestatementReason's purpose)
 RESTATED_REPLENISHED: Final = 1  # an iceberg shows its next part
@@ -239,7 +239,7 @@ RESTATED_PEGGED: Final = 3  # a pegged order followed the market
 RESTATED_SLID: Final = 4  # post-only: moved behind the other side
 RESTATED_LIMIT: Final = 5  # a market order became a limit order
 RESTATED_RELEASED: Final = 6  # entered the book in its phase or as the second of a bracket
-RESTATED_REASONS: Final = {
+RESTATED_REASONS: Final[dict[int, str]] = {
     RESTATED_REPLENISHED: "replenished",
     RESTATED_TRIGGERED: "triggered",
     RESTATED_PEGGED: "pegged",
@@ -253,7 +253,7 @@ BREAK_ERRONEOUS: Final = 1
 BREAK_CONSENT: Final = 2
 BREAK_SUPERVISORY: Final = 3
 BREAK_EXTERNAL: Final = 4
-BREAK_REASONS: Final = {
+BREAK_REASONS: Final[dict[int, str]] = {
     BREAK_ERRONEOUS: "erroneous",
     BREAK_CONSENT: "consent",
     BREAK_SUPERVISORY: "supervisory",
@@ -266,7 +266,7 @@ SELF_MATCH_NEWEST: Final = 1
 SELF_MATCH_OLDEST: Final = 2
 SELF_MATCH_BOTH: Final = 3
 SELF_MATCH_DECREMENT: Final = 4  # the smaller goes, the larger shrinks by it
-SELF_MATCH_MODES: Final = {
+SELF_MATCH_MODES: Final[dict[int, str]] = {
     SELF_MATCH_OFF: "off",
     SELF_MATCH_NEWEST: "newest",
     SELF_MATCH_OLDEST: "oldest",
@@ -278,18 +278,18 @@ SELF_MATCH_MODES: Final = {
 PEG_PRIMARY: Final = 1  # the best price of its own side
 PEG_MARKET: Final = 2  # the best price of the other side
 PEG_MIDPOINT: Final = 3
-PEGS: Final = {PEG_PRIMARY: "primary", PEG_MARKET: "market", PEG_MIDPOINT: "midpoint"}
+PEGS: Final[dict[int, str]] = {PEG_PRIMARY: "primary", PEG_MARKET: "market", PEG_MIDPOINT: "midpoint"}
 
 # Post-only
 POST_ONLY_REJECT: Final = 1
 POST_ONLY_SLIDE: Final = 2
-POST_ONLY_MODES: Final = {POST_ONLY_REJECT: "reject", POST_ONLY_SLIDE: "slide"}
+POST_ONLY_MODES: Final[dict[int, str]] = {POST_ONLY_REJECT: "reject", POST_ONLY_SLIDE: "slide"}
 
 # Roles of peers
 ROLE_GATEWAY: Final = 1
 ROLE_MARKETDATA: Final = 2
 ROLE_CONTROL: Final = 3
-ROLES: Final = {ROLE_GATEWAY: "gateway", ROLE_MARKETDATA: "marketdata", ROLE_CONTROL: "control"}
+ROLES: Final[dict[int, str]] = {ROLE_GATEWAY: "gateway", ROLE_MARKETDATA: "marketdata", ROLE_CONTROL: "control"}
 
 # Order state in ACCEPTED and REPLACED (OUCH 4.2: L, D)
 LIVE: Final = 1
@@ -730,7 +730,7 @@ def check_command(command: Any) -> None:
 
 
 # Where the side, order type, time in force and terms of a command are, 0 for nowhere.
-_ORDER_CODES: Final = {
+_ORDER_CODES: Final[dict[int, tuple[int, int, int, int]]] = {
     ENTER: (4, 7, 8, 0),
     SUBMIT: (4, 7, 8, 12),
     REPLACE: (0, 6, 7, 0),

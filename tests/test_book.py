@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import gc
-import json
-import subprocess
-import sys
-from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -17,18 +12,18 @@ from openoutcry.matcher.book import DEAD_MAX, DEAD_TO_LIVE, NO_BUY, NO_SELL, Boo
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.orders import BOOK, NUMBER, OPEN, PRICE, Numbers, Timers
 from openoutcry.matcher.sessions import Endpoint, Session
+from openoutcry.matcher.tape import Tape
 
 
 @pytest.fixture
 def session() -> Session:
-    events: list[Any] = []
+    events = Tape()
     return Session(1, Endpoint("e", Engine("main", "matching", events), "ouch42", "", "", 0), "U", events)
 
 
 @pytest.fixture
 def book() -> Book:
-    public: list[Any] = []
-    return Book(1, "b", "main", "X", Numbers(), Timers(), public)
+    return Book(1, "b", "main", "X", Numbers(), Timers(), Tape())
 
 
 def enter(book: Book, session: Session, token: bytes, side: int, quantity: int, price: int) -> None:
@@ -139,13 +134,3 @@ def test_a_restored_order_waits_at_the_back_of_its_level(book: Book, session: Se
         copy.restore([*order])
     assert [(o[OPEN], o[PRICE]) for o in copy.orders()] == [(5, 10)]
     assert copy.orders()[0][BOOK] is copy
-
-
-def test_the_bench_runs_and_its_results_are_those_of_the_generator() -> None:
-    command = [sys.executable, "-m", "bench.book", "--json", "--ops", "3000", "--runs", "1"]
-    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True)
-    rows = json.loads(done.stdout)["rows"]
-    assert [(row["way"], row["mix"]) for row in rows] == [
-        (way, mix) for mix in ("default", "deep", "replace") for way in ("book", "machine", "replay")
-    ]
-    assert all(row["ops_per_s"] > 0 and row["events_per_s"] > row["ops_per_s"] for row in rows)

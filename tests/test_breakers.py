@@ -14,6 +14,7 @@ from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.orders import Numbers, Timers
 from openoutcry.matcher.policy import Policy
 from openoutcry.matcher.rooms import rooms_of
+from openoutcry.matcher.tape import Tape
 from tests.machine_world import CENT, Message, World, enter, market
 
 MS = 10**6
@@ -48,7 +49,7 @@ def wait(world: World, ms: int) -> None:
 
 # ------------------------------------------------------------------------------------------------- the bands
 def plain_book(last_price: int = 0, auction_price: int = 0) -> Book:
-    book = Book(1, "b", "e", "X", Numbers(), Timers(), [])
+    book = Book(1, "b", "e", "X", Numbers(), Timers(), Tape())
     book.policy, book.last_price = Policy(), last_price
     rooms_of(book).call.price = auction_price
     return book

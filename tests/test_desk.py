@@ -164,7 +164,7 @@ def test_an_answer_that_would_be_too_long_is_cut_and_the_rest_is_in_the_mailbox(
 def test_an_answer_that_is_too_long_all_the_same_is_an_error_that_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openoutcry.matcher.machine.TEXT_MAX", 50)
+    monkeypatch.setattr("openoutcry.matcher.machine.ANSWER_MAX", 50)
     assert order(world, "a") == ("limit", "")
     assert len(ask(world, "orders", book="book-X")) == 1
 

@@ -19,7 +19,6 @@ from openoutcry.matcher.ledger import (
     trade_of,
     trades,
 )
-from openoutcry.matcher.orders import TRADE_FIELDS, TRADES_KEPT
 from tests.machine_world import CENT, World, enter
 from tests.risk_world import (
     ALICE,
@@ -259,4 +258,3 @@ def test_what_is_known_about_a_trade_is_dropped_with_it(world: World, monkeypatc
         trade(world, 1)
         assert len(ledger_of(world.machine.numbers).notes) <= 7
     assert max(ledger_of(world.machine.numbers).notes) == 20
-    assert world.machine.numbers.trades.maxlen == TRADES_KEPT * TRADE_FIELDS

@@ -15,6 +15,7 @@ from openoutcry import wire as w
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.orders import NUMBER, TERMS, Numbers, Order, Timers
 from openoutcry.matcher.policy import Policy
+from openoutcry.matcher.tape import Tape
 from openoutcry.matcher.terms import TRIGGER, Terms
 from openoutcry.matcher.ticks import TickTable
 from openoutcry.matcher.triggers import Triggers, moves_at, trigger_at
@@ -34,7 +35,7 @@ class Owner:
 
 
 def a_book(tick: int = TICK) -> Book:
-    book = Book(1, "book", "main", "X", Numbers(), Timers(), [])
+    book = Book(1, "book", "main", "X", Numbers(), Timers(), Tape())
     book.tick_size = tick
     return book
 
