@@ -220,12 +220,13 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
     before = kept_terms(order, order_type)
     after = {term: value for term, value in before if not (anew and term in DISPLAY_TERMS)}
     terms = Terms(order_type, tuple(sorted({**after, **dict(given)}.items())), minimum)
-    unfit = unfit_to_replace(order, command, terms, time_ns)
+    mine = terms.given()
+    unfit = unfit_to_replace(order, command, terms, mine, time_ns)
     if unfit:
         trading.cancel(order, unfit)
         return True
     price = slid(book, terms, tif, side, price)
-    same_terms = terms.given() == before
+    same_terms = mine == before
     limit_display(terms, left)
     refused = risk.check(session, book, side, left, price, order_type, terms, time_ns, order)
     if refused is not None:
@@ -237,21 +238,29 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
         return True
     if order[TERMS] is not None:
         terms.quote, terms.filled = order[TERMS].quote, order[TERMS].filled
-    kept = terms if is_special(book, order_type, tif, minimum, terms.given()) else None
+    kept = terms if is_special(book, order_type, tif, minimum, mine and terms.given()) else None
     new = [left, price, side, 0, session, new_token, order[DONE], tif, deadline, order[DATA], book, None, kept]
     exchange(order, new, data)
     return True
 
 
-def unfit_to_replace(order: Order, command: Command, terms: Terms, time_ns: int) -> int:
-    """Why an order is taken out in place of being replaced: a CANCEL reason, 0 when it is replaced."""
+def unfit_to_replace(
+    order: Order, command: Command, terms: Terms, given: tuple[tuple[int, Any], ...], time_ns: int
+) -> int:
+    """Why an order is taken out in place of being replaced: a CANCEL reason, 0 when it is replaced.
+
+    given: what the terms say (``Terms.given``).
+    """
     _, _, _, _, quantity, price, order_type, tif, expire, minimum, invalid, _, _ = command
     book, side, left = order[BOOK], order[SIDE], quantity - order[DONE]
     if (
         invalid or left <= 0 or minimum > left
         or flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns) is not None
-        or flaw_of_terms(book, Draft(terms, tif, side, price)) is not None
     ):  # fmt: skip
+        return CANCEL_INVALID_REPLACE
+    if not is_special(book, order_type, tif, minimum, given):
+        return 0
+    if flaw_of_terms(book, Draft(terms, tif, side, price)) is not None:
         return CANCEL_INVALID_REPLACE
     found = flaw_of_market(book, terms, tif, side, price)
     if found is None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import __version__
+from openoutcry import __version__, compiled
 
 if TYPE_CHECKING:
     from openoutcry.process import Settings
@@ -201,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
         prog="openoutcry", description="An exchange built as components on a message bus.",
         epilog="Options can also be given in the environment: --directory as OPENOUTCRY_DIRECTORY, and so on.",
     )  # fmt: skip
-    top.add_argument("--version", action="version", version=f"openoutcry {__version__}")
+    top.add_argument("--version", action="version", version=f"openoutcry {__version__} ({compiled.build()})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for add in (_add_up, _add_down, _add_status, _add_ctl, _add_demo, _add_watch, _add_play, _add_audit, _add_parts):
         add(commands)

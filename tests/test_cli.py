@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import openoutcry
-from openoutcry import cli, ctl, tables, verbs
+from openoutcry import cli, compiled, ctl, tables, verbs
 from openoutcry.errors import VerbError
 from tests.control_world import StandIn, World, well, world
 
@@ -70,7 +70,7 @@ def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
-    assert capsys.readouterr().out == f"openoutcry {openoutcry.__version__}\n"
+    assert capsys.readouterr().out == f"openoutcry {openoutcry.__version__} ({compiled.build()})\n"
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "ctl", "demo", "watch", "play", *cli.PARTS])
