@@ -24,6 +24,7 @@ from openoutcry.wire import (
     BOOK_DELETED,
     CANCEL_SUPERVISORY,
     ENDPOINT_DELETED,
+    PHASE_ENDED,
     ROLE_GATEWAY,
     USER_DELETED,
     USER_SET,
@@ -142,6 +143,7 @@ def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
     """Cancel a book's orders, wherever they wait, and remove it with its trades, positions and limits."""
     book = find(machine.books, "name", "book", name)
     engine = machine.engines[book.engine]
+    _refuse_while_ended(engine, f"book {name!r}", bool(masscancel.live_orders(book)))
     while orders := masscancel.live_orders(book):  # what they set off can bring new ones (openoutcry.matcher.pairs)
         masscancel.cancel_all(orders, CANCEL_SUPERVISORY)
         trading.settle_all(machine.numbers)
@@ -152,6 +154,13 @@ def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
     gone.forget_book(machine.numbers, book)
     machine.public.events.append((BOOK_DELETED, book.number))
     return {"name": name}
+
+
+def _refuse_while_ended(engine: Engine, what: str, has_orders: bool) -> None:
+    """Orders that outlive the day cannot be cancelled before the next: nobody could be told. Raises VerbError."""
+    if has_orders and engine.phase == PHASE_ENDED:
+        text = f"{what} has orders that outlive the day, which has ended: use start_of_day first"
+        raise VerbError("wrong_state", "name", text)
 
 
 def set_book_property(machine: Machine, asker: Asker, book: str, name: str, value: Any) -> Any:
@@ -233,6 +242,8 @@ def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
     users = [user.name for user in machine.users.values() if user.endpoint == name]
     if users:
         raise VerbError("in_use", "name", f"endpoint {name!r} still has {len(users)} users: delete {users[0]!r} first")
+    has_orders = any(session.live for session in endpoint.sessions.values())
+    _refuse_while_ended(endpoint.engine, f"endpoint {name!r}", has_orders)
     if endpoint.asker is not None:
         machine.answer(endpoint.asker, ("unavailable", "name", f"endpoint {name!r} was deleted"), None)
     _drop_endpoint(machine, endpoint)

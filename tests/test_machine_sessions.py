@@ -271,3 +271,16 @@ def test_nothing_is_in_a_stream_before_it_begins_or_after_it_ends(life: list[tup
                 open_streams.discard(event[1])
         assert {s.number for s in world.machine.sessions.values() if s.owner is not None} == open_streams
     assert Machine.load(world.machine.dump()).dump() == world.machine.dump()
+
+
+def test_orders_that_outlive_the_day_are_not_cancelled_while_nobody_can_be_told() -> None:
+    world = market()
+    world.send("gateway-1", enter(1, b"g", tif=w.GTC))
+    world.verb("end_of_day", "main")
+    world.take()
+    assert world.verb("delete_book", "book-X") == ("wrong_state", "name")
+    assert world.verb("delete_endpoint", "orders") == ("wrong_state", "name")
+    assert not [event for event in world.take() if event[0] == w.CANCELED]
+    world.verb("start_of_day", "main")
+    assert world.verb("delete_book", "book-X") == {"name": "book-X"}
+    assert [event[:3] for event in world.take() if event[0] == w.CANCELED] == [(w.CANCELED, 1, b"g")]
