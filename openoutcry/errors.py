@@ -7,7 +7,8 @@ OpenOutcryError
 ├── JournalError         the journal or a snapshot cannot be trusted, or cannot be written (the disk's)
 ├── ClusterError         a part did not start, stop or answer (the host's)
 └── ClientError          a client of ours cannot go on: refused login, lost connection, time-out
-    └── LoginRejected
+    ├── LoginRejected    by the server
+    └── LogonError       by us: a hook refuses the logon
 """
 
 from __future__ import annotations
@@ -58,3 +59,7 @@ class LoginRejected(ClientError):
     def __init__(self, reason: str, text: str = "") -> None:
         super().__init__(text or f"login rejected, reason {reason!r}")
         self.reason = reason
+
+
+class LogonError(ClientError):
+    """Raised in a FIX hook (on_logon, an approval) to refuse the logon; the counterparty is told the text."""
