@@ -18,10 +18,23 @@ from openoutcry import verbs
 from openoutcry.control.desk import Answer, Ask, Pause, Plan, Question, Step, Submit, Work, unavailable
 from openoutcry.control.messages import Request
 from openoutcry.errors import VerbError
+from openoutcry.fix.settings import SESSION_SETTINGS, SessionSettings
+from openoutcry.parameters import set_property
 
 PATIENCE_NS: Final = 1_000_000_000  # for the answer of one process among many: silence is an answer, too
 MATCHER: Final = "matcher"
 KINDS_NEEDED: Final = ("matcher", "marketdata", "gateway")  # of each at least one, beside the control service itself
+
+# What these change is known at the gateways when they return: a client may log on at once.
+AT_GATEWAYS: Final = (
+    "create_session",
+    "delete_session",
+    "set_session_property",
+    "reset_session",
+    "set_sequence",
+    "delete_user",
+)
+REACHED_NS: Final = 500_000_000  # a gateway that does not answer within this hears of it when it can
 
 GATEWAY_TRIES: Final = 15  # looks for a gateway before create_endpoint gives up: three seconds with these pauses
 GATEWAY_PAUSE_NS: Final = 200_000_000
@@ -43,8 +56,14 @@ def make_plan(request: Request, own: Facts) -> Plan:
         return (yield from _create_user(arguments))
     if verb == "create_endpoint":
         return (yield from _create_endpoint(arguments))
+    if verb == "create_session":
+        _check_times(dict(zip(SESSION_SETTINGS, arguments[1:], strict=True)))
+    elif verb == "set_session_property":
+        yield from _check_change(*arguments)
     if verbs.VERBS[verb].journaled:
         value: str = yield Submit(verb, arguments)
+        if verb in AT_GATEWAYS:
+            yield from _reach_gateways()
         return value
     if verb == "status":
         return text((yield from _status()))
@@ -69,6 +88,7 @@ def _create_user(arguments: tuple[Any, ...]) -> Plan:
     place = names.index("password")
     hashed: str = yield Work(hash_password, (arguments[place],))
     value: str = yield Submit("create_user", (*arguments[:place], hashed, *arguments[place + 1 :]))
+    yield from _reach_gateways()
     return value
 
 
@@ -93,6 +113,46 @@ def _create_endpoint(arguments: tuple[Any, ...]) -> Plan:
             raise unavailable(f"{who}, which is to open the port of {arguments[0]!r},", in_doubt=True) from None
         raise
     return value
+
+
+def _reach_gateways() -> Generator[Step, Any, None]:
+    """Return when the gateways have what was journaled: they get a question after the events that were before it."""
+    answers: list[Answer | None] = yield Ask((Question(MATCHER, "peers", {}),), REACHED_NS)
+    gateways = [peer["name"] for peer in _list(answers[0]) if peer.get("role") == "gateway"]
+    if gateways:
+        yield Ask(tuple(Question(name, "ping", {}) for name in gateways), REACHED_NS)
+
+
+def _check_times(settings: dict[str, Any], changed: str = "") -> None:
+    """The times of a FIX session: here, since the journal must not depend on the time zones that a host knows.
+
+    changed: the setting that is to be blamed. Raises VerbError.
+    """
+    from openoutcry.fix.schedule import TIMES, Schedule  # here: zones are slow to import, and needed for this alone
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given.keys() & {*TIMES, "TimeZone"}:
+        return
+    try:
+        Schedule.from_settings(SessionSettings(**given))
+    except ValueError as error:
+        named = next((name for name in (*TIMES, "TimeZone") if str(error).startswith(name)), "")
+        raise VerbError("bad_argument", "value" if changed else named, str(error)) from None
+
+
+def _check_change(endpoint: str, session: str, name: str, value: Any) -> Generator[Step, Any, None]:
+    """The times of a FIX session, with one setting changed; what else is wrong with it is said by the matcher."""
+    from openoutcry.fix.schedule import TIMES
+
+    if name not in SESSION_SETTINGS:
+        return
+    stored = set_property(SESSION_SETTINGS, f"session {session}", name, value)
+    if name not in (*TIMES, "TimeZone"):
+        return
+    answers: list[Answer | None] = yield Ask((Question(MATCHER, "list", {"kind": "fix_sessions"}),))
+    found = [row for row in _list(answers[0]) if (row.get("endpoint"), row["name"]) == (endpoint, session)]
+    if found:
+        _check_times({key: found[0].get(key) for key in SESSION_SETTINGS} | {name: stored}, name)
 
 
 def _look(verb: str, arguments: tuple[Any, ...]) -> Plan:

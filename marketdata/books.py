@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from openoutcry import feed, verbs, wire
+from openoutcry import feed, parameters, wire
 from openoutcry.errors import WireError
 
 RETIRED_MAX: Final = 10_000  # topics of deleted books whose numbers are kept, so that they go on when one comes back
@@ -217,7 +217,7 @@ class Book:
         """The fields of feed.Stats."""
         return (
             self.open, self.high, self.low, self.last, self.volume, self.trade_count,
-            verbs.price_text(self.turnover), self.day,
+            parameters.price_text(self.turnover), self.day,
         )  # fmt: skip
 
     def count_trades(self, time_ns: int) -> None:

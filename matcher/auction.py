@@ -212,32 +212,32 @@ def _match_all(book: Book, buys: list[Order], sells: list[Order], price: int, cr
     while buy < len(buys) and sell < len(sells):
         buyer, seller = buys[buy], sells[sell]
         quantity = min(buyer[OPEN], seller[OPEN])
-        matched(book, buyer, seller, quantity, price, _match(book, buyer, seller, quantity, price, cross))
+        matched(book, buyer, seller, quantity, price, match(book, buyer, seller, quantity, price, cross))
         if not buyer[OPEN]:
             buy += 1
         if not seller[OPEN]:
             sell += 1
 
 
-def _match(book: Book, buyer: Order, seller: Order, quantity: int, price: int, cross: int) -> int:
+def match(book: Book, buyer: Order, seller: Order, quantity: int, price: int, cross: int) -> int:
     """One match and its events; returns its number."""
     numbers = book.numbers
-    match = numbers.match = numbers.match + 1
+    number = numbers.match = numbers.match + 1
     buy_number, buy_left = _fill(buyer, quantity)
     sell_number, sell_left = _fill(seller, quantity)
     for order in (buyer, seller):
         session = order[SESSION]
         session.events.append(
-            (EXECUTED, session.number, order[TOKEN], quantity, price, CROSS_LIQUIDITY + cross, match, order[OPEN], 0)
+            (EXECUTED, session.number, order[TOKEN], quantity, price, CROSS_LIQUIDITY + cross, number, order[OPEN], 0)
         )
     book.events.append(
-        (CROSS_TRADED, book.number, buy_number, sell_number, quantity, price, match, buy_left, sell_left)
+        (CROSS_TRADED, book.number, buy_number, sell_number, quantity, price, number, buy_left, sell_left)
     )
     numbers.trades.extend(
         (book, quantity, price, 0, buyer[SESSION], buyer[TOKEN], seller[SESSION], seller[TOKEN])
     )  # fmt: skip
     book.last_price = price
-    return match
+    return number
 
 
 def _fill(order: Order, quantity: int) -> tuple[int, int]:
@@ -271,6 +271,12 @@ def _settle_leftovers(book: Book, call: Call, cross: int, price: int) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- pending cancels
+def is_pending(order: Order) -> bool:
+    """Whether a cancel of an order waits for the cross."""
+    book: Book = order[BOOK]
+    return book.rooms is not None and order[NUMBER] in book.rooms.call.pending
+
+
 def cancel_later(order: Order) -> bool:
     """Take note of a cancel that has to wait for the cross, and say so once; False when it waits already."""
     pending: dict[int, None] = order[BOOK].rooms.call.pending

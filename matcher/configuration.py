@@ -11,15 +11,16 @@ the market's operators are in openoutcry.matcher.operations, those that enter or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openoutcry.errors import VerbError
 from openoutcry.matcher import gone, masscancel, queries, trading
 from openoutcry.matcher.engine import Engine, book_announcement
 from openoutcry.matcher.policy import policy_of
-from openoutcry.matcher.sessions import Endpoint, Peer, Session, User
-from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES, Parameter, set_property
+from openoutcry.matcher.sessions import ECHO_KIND, MANUAL_KIND, Endpoint, Peer, Session, User
+from openoutcry.parameters import Parameter, set_property
+from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES
 from openoutcry.wire import (
     BOOK_DELETED,
     CANCEL_SUPERVISORY,
@@ -37,8 +38,8 @@ Asker = tuple[str, int]
 Named = TypeVar("Named")
 HELD: Final = object()
 
-KINDS: Final = ("matching",)  # of engines
-PROTOCOLS: Final = ("ouch42",)  # of endpoints
+KINDS: Final = ("matching", MANUAL_KIND, ECHO_KIND)  # of engines
+PROTOCOLS: Final = ("ouch42", "fix", "fix40", "fix41", "fix42", "fix43", "fix44", "fix50", "fix50sp1", "fix50sp2")
 
 # What a machine holds at most: far above any real exchange, and low enough for the memory of one host.
 ENGINES_MAX: Final = 64
@@ -79,6 +80,13 @@ def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
     _choose("kind", kind, KINDS)
     engine = machine.engines[name] = Engine(name, kind, machine.public.events, machine.schedule, machine.numbers)
     engine.properties = defaults(ENGINE_PROPERTIES)
+    if engine.by_hand:
+        try:
+            stage.stage_of(machine, engine)
+        except VerbError:
+            del machine.engines[name]  # there can be no more desks
+            raise
+        stage.refresh(engine)
     return queries.engine_row(engine)
 
 
@@ -127,6 +135,8 @@ def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: 
     """Make a book in its engine's phase."""
     _claim(machine.books, "book", name, BOOKS_MAX)
     found = find(machine.engines, "engine", "engine", engine)
+    if found.kind == ECHO_KIND:
+        raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {ECHO_KIND}: it has no books")
     if symbol in found.symbols:
         taken = found.symbols[symbol].name
         raise VerbError("exists", "symbol", f"symbol {symbol!r} on {engine!r} is that of book {taken!r}")
@@ -143,7 +153,7 @@ def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
     """Cancel a book's orders, wherever they wait, and remove it with its trades, positions and limits."""
     book = find(machine.books, "name", "book", name)
     engine = machine.engines[book.engine]
-    _refuse_while_ended(engine, f"book {name!r}", bool(masscancel.live_orders(book)))
+    refuse_while_ended(engine, f"book {name!r}", bool(masscancel.live_orders(book)))
     while orders := masscancel.live_orders(book):  # what they set off can bring new ones (openoutcry.matcher.pairs)
         masscancel.cancel_all(orders, CANCEL_SUPERVISORY)
         trading.settle_all(machine.numbers)
@@ -152,15 +162,16 @@ def delete_book(machine: Machine, asker: Asker, name: str) -> Any:
     if engine.guard is not None:
         engine.guard.forget_book(name)
     gone.forget_book(machine.numbers, book)
+    machine.drafts.forget_book(name)
     machine.public.events.append((BOOK_DELETED, book.number))
     return {"name": name}
 
 
-def _refuse_while_ended(engine: Engine, what: str, has_orders: bool) -> None:
+def refuse_while_ended(engine: Engine, what: str, has_orders: bool, field: str = "name") -> None:
     """Orders that outlive the day cannot be cancelled before the next: nobody could be told. Raises VerbError."""
     if has_orders and engine.phase == PHASE_ENDED:
         text = f"{what} has orders that outlive the day, which has ended: use start_of_day first"
-        raise VerbError("wrong_state", "name", text)
+        raise VerbError("wrong_state", field, text)
 
 
 def set_book_property(machine: Machine, asker: Asker, book: str, name: str, value: Any) -> Any:
@@ -204,8 +215,9 @@ def _may_host(peer: Peer, endpoint: Endpoint) -> bool:
 
 
 def assign(endpoint: Endpoint, peer: Peer) -> None:
-    """Give an endpoint to a gateway for good."""
+    """Give an endpoint to a gateway for good: it is told the FIX sessions first, no port opens before them."""
     endpoint.gateway = peer.name
+    fixsessions.announce_all(endpoint, peer.stream.events)
     peer.stream.events.append(endpoint.announcement())
 
 
@@ -243,7 +255,7 @@ def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
     if users:
         raise VerbError("in_use", "name", f"endpoint {name!r} still has {len(users)} users: delete {users[0]!r} first")
     has_orders = any(session.live for session in endpoint.sessions.values())
-    _refuse_while_ended(endpoint.engine, f"endpoint {name!r}", has_orders)
+    refuse_while_ended(endpoint.engine, f"endpoint {name!r}", has_orders)
     if endpoint.asker is not None:
         machine.answer(endpoint.asker, ("unavailable", "name", f"endpoint {name!r} was deleted"), None)
     _drop_endpoint(machine, endpoint)
@@ -252,14 +264,19 @@ def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
 
 def _drop_endpoint(machine: Machine, endpoint: Endpoint) -> None:
     sessions = list(endpoint.sessions.values())
-    while any(session.live for session in sessions):  # what they set off can bring new ones (openoutcry.matcher.pairs)
-        for session in sessions:
-            session.cancel_all(CANCEL_SUPERVISORY)
-        trading.settle_all(machine.numbers)
+    cancel_sessions(machine, sessions)
     gone.forget_sessions(machine, sessions)
     del machine.endpoints[endpoint.name]
     if endpoint.gateway:
         machine.streams[endpoint.gateway].events.append((ENDPOINT_DELETED, endpoint.name))
+
+
+def cancel_sessions(machine: Machine, sessions: Sequence[Session]) -> None:
+    """Cancel all orders of sessions that are being removed."""
+    while any(session.live for session in sessions):  # what they set off can bring new ones (openoutcry.matcher.pairs)
+        for session in sessions:
+            session.cancel_all(CANCEL_SUPERVISORY)
+        trading.settle_all(machine.numbers)
 
 
 def set_protocol_property(machine: Machine, asker: Asker, endpoint: str, name: str, value: Any) -> Any:
@@ -318,3 +335,6 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
     "delete_user": delete_user,
     **{verb: _step(verb) for verb in ("start_of_day", "open", "close", "end_of_day")},
 }
+
+# At the end, since it needs what is above.
+from openoutcry.matcher import fixsessions, stage  # noqa: E402

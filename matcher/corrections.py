@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openoutcry.errors import VerbError
 from openoutcry.matcher.ledger import Ledger, Note, Trade, ledger_of, trade_of, trade_row
 from openoutcry.matcher.orders import TRADES_KEPT
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 from openoutcry.wire import (
     BREAK_REASONS,
     BROKEN,

@@ -24,7 +24,8 @@ from openoutcry.matcher.orders import DEADLINE, DONE, OPEN, PRICE, TERMS, TIME_I
 from openoutcry.matcher.queries import text_of
 from openoutcry.matcher.sessions import SESSIONS_MAX, Endpoint, Peer, Session, Stream
 from openoutcry.matcher.tape import Tape
-from openoutcry.verbs import ENDPOINT_PROPERTIES, ORDER_PROPERTIES, ORDER_SIDES, Parameter, convert, price_text
+from openoutcry.parameters import Parameter, convert, price_text
+from openoutcry.verbs import ENDPOINT_PROPERTIES, ORDER_PROPERTIES, ORDER_SIDES
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
@@ -85,7 +86,15 @@ def all_desks(machine: Machine) -> list[Desk]:
 
 def desk_of(machine: Machine, engine: Engine, name: str) -> Desk:
     """An engine's desk of that name, made when there is none, ready for orders. Raises VerbError."""
-    _in_the_day(engine)
+    in_the_day(engine)
+    desk = home_of(machine, engine, name)
+    if desk.owner is None:
+        desk.begin_day()
+    return desk
+
+
+def home_of(machine: Machine, engine: Engine, name: str) -> Desk:
+    """An engine's desk of that name, made when there is none, in a day or not. Raises VerbError."""
     place = machine.desks.get(engine.name)
     desk = place.sessions.get(name) if place is not None else None
     if not isinstance(desk, Desk):
@@ -95,12 +104,10 @@ def desk_of(machine: Machine, engine: Engine, name: str) -> Desk:
         machine.sessions_made += 1
         desk = Desk(machine.sessions_made, place, name)
         place.sessions[name] = machine.sessions[desk.number] = desk
-    if desk.owner is None:
-        desk.begin_day()
     return desk
 
 
-def _in_the_day(engine: Engine) -> None:
+def in_the_day(engine: Engine) -> None:
     """No session has a stream after the end of its day. Raises VerbError."""
     if engine.phase == wire.PHASE_ENDED:
         raise VerbError("wrong_state", "engine", f"the day of engine {engine.name!r} has ended")
@@ -143,6 +150,7 @@ def _price_places(table: wire.Table) -> dict[int, frozenset[str]]:
 
 
 _PRICED: Final = _price_places(wire.PRIVATE_EVENTS)
+OF_SESSIONS: Final = frozenset(kind for kind, (_, fields) in wire.PRIVATE_EVENTS.items() if fields[0] is wire.SESSION)
 
 
 def event_row(event: tuple[Any, ...]) -> Row:
@@ -159,7 +167,7 @@ def event_row(event: tuple[Any, ...]) -> Row:
 
 def _carry(machine: Machine, desk: Desk, command: tuple[Any, ...], ignored: VerbError) -> list[Row]:
     """Give a desk's command to its handler; returns what the desk was told. Raises `ignored` when it was ignored."""
-    _in_the_day(desk.endpoint.engine)
+    in_the_day(desk.endpoint.engine)
     before = len(desk.events)
     if not machine.take(desk, command):
         raise ignored

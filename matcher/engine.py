@@ -38,7 +38,7 @@ from openoutcry.matcher.phases import COLLECTING, RULES
 from openoutcry.matcher.policy import policy_of
 from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.schedule import Schedule
-from openoutcry.matcher.sessions import DAYS_MAX
+from openoutcry.matcher.sessions import DAYS_MAX, MANUAL_KIND
 from openoutcry.matcher.terms import PARKED
 from openoutcry.matcher.timetable import Step, Timetable, parse
 from openoutcry.wire import (
@@ -65,10 +65,11 @@ from openoutcry.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from openoutcry.matcher.risk import Guard
     from openoutcry.matcher.sessions import Session
+    from openoutcry.matcher.stage import Stage
 
 TRADING: Final = tuple(phase for phase in PHASES if phase not in (PHASE_CLOSED, PHASE_ENDED))
 STEPS: Final = {
@@ -83,11 +84,15 @@ OVERNIGHT: Final = (GTC, GTD)
 
 
 class Engine:
-    """See the module. symbols: its books by symbol, in the order they were made. halted: the whole market is."""
+    """See the module. symbols: its books by symbol, in the order they were made. halted: the whole market is.
+
+    guard, stage: what stands between its sessions and its books, None for nothing: limits, and what a simulator does.
+    careful: whether its sessions' messages are shown to either before they are handled.
+    """
 
     __slots__ = (
-        "day", "events", "guard", "halted", "kind", "name", "numbers", "phase", "properties", "schedule", "symbols",
-        "timetable",
+        "careful", "day", "events", "guard", "halted", "kind", "name", "numbers", "phase", "properties", "schedule",
+        "stage", "symbols", "timetable",
     )  # fmt: skip
 
     def __init__(
@@ -99,12 +104,23 @@ class Engine:
         self.schedule = schedule if schedule is not None else Schedule()
         self.numbers = numbers if numbers is not None else Numbers()
         self.guard: Guard | None = None
+        self.stage: Stage | None = None
+        self.careful = False
         self.day = 1
         self.phase: int = PHASE_OPEN
         self.halted = False
         self.timetable: Timetable | None = None
         self.properties: dict[str, Any] = {}
         self.symbols: dict[str, Book] = {}
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its orders wait for somebody to say what becomes of them."""
+        return self.kind == MANUAL_KIND
+
+    def look(self) -> None:
+        """Work out whether messages are to be shown to the guard or the stage."""
+        self.careful = self.stage is not None or (self.guard is not None and self.guard.throttling)
 
     # --------------------------------------------------------------------------------------------- books
     def adopt(self, book: Book) -> None:
@@ -143,7 +159,7 @@ class Engine:
         self.events.append((STATUS, book.number, book.phase, why[:SHORT_TEXT_MAX]))
 
     # --------------------------------------------------------------------------------------------- the day
-    def step(self, verb: str, sessions: Iterable[Session]) -> None:
+    def step(self, verb: str, sessions: Sequence[Session]) -> None:
         """One step of the day. sessions: those of this engine. Raises VerbError (wrong_state, limit)."""
         before, after = STEPS[verb]
         if self.phase not in before:
@@ -154,6 +170,8 @@ class Engine:
             self._next_day(sessions)
         self._set_all(after, verb)
         if verb == "end_of_day":
+            if self.stage is not None:
+                self.stage.end_day(sessions)
             for session in sessions:
                 session.end_day()
 
@@ -212,6 +230,8 @@ class Engine:
 
     def _due_cross(self, book: Book, before: int, after: int) -> int:
         """Which cross is to be held as a book goes from one phase to another, 0 for none."""
+        if self.by_hand:
+            return 0
         owed = book.rooms.call.owed if book.rooms is not None else 0
         if after == PHASE_OPEN:
             return owed or (CROSS_OPENING if before in AFTER_TRADING and _crossed(book) else 0)

@@ -20,20 +20,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from openoutcry.matcher import asking, masscancel, quotes, submit
+from openoutcry.matcher import asking, masscancel, quotes, requests, submit
+from openoutcry.matcher.answers import no_book, no_token, reject, repeated
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.judging import IMMEDIATE, flaw
-from openoutcry.matcher.orders import BOOK, DONE, OPEN, SIDE
+from openoutcry.matcher.orders import BOOK, DEADLINE, DONE, OPEN, PRICE, SIDE, TIME_IN_FORCE
 from openoutcry.matcher.sessions import TOKENS_MAX, Session
-from openoutcry.matcher.submit import deadline_of, reject
+from openoutcry.matcher.submit import deadline_of
 from openoutcry.wire import (
+    AGAIN,
     AMEND,
     ASK,
     BUY,
     CANCEL,
     CANCEL_INVALID_REPLACE,
     CANCEL_USER,
+    CHANGE,
+    CROSS,
     DAY,
+    ECHO,
     ENTER,
     FOK,
     GOOD_FOR_TIME,
@@ -45,11 +50,10 @@ from openoutcry.wire import (
     MODIFY,
     QUOTE,
     REFUSE,
-    REJECT_LIMIT,
-    REJECT_SYMBOL,
     REPLACE,
     SUBMIT,
     SYSTEM_HOURS,
+    WITHDRAW,
 )
 
 Command = tuple[Any, ...]
@@ -74,20 +78,20 @@ def enter(session: Session, command: Command, time_ns: int) -> bool:
         used = len(tokens)
         tokens[token] = None
         if len(tokens) == used:  # the token was there: this costs less than to ask before
-            return False
+            return repeated(session, token, data)
         book.enter(session, token, side, amount, limit, tif, 0, data)
         return True
     if token in tokens:
-        return False
+        return repeated(session, token, data)
     if book is None:
-        return reject(session, token, REJECT_SYMBOL)
+        return reject(session, token, no_book(session), data)
     if not book.plain or is_special(order_type, tif, minimum):
         return submit.submit(session, (*command, ()), time_ns)
     found = submit.refusal(session, book, order_type, tif)
     if found is None:
         found = flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns)
     if found is not None:
-        return reject(session, token, *found)
+        return reject(session, token, found, data)
     tokens[token] = None
     market = order_type == MARKET
     if market or tif in IMMEDIATE:
@@ -122,8 +126,9 @@ def replace(session: Session, command: Command, time_ns: int) -> bool:
     book: Book = order[BOOK]
     if not book.plain or is_special(order_type, tif, minimum):
         return submit.amend(session, (*command, ()), time_ns, False)
-    if len(tokens) >= TOKENS_MAX:
-        return reject(session, new_token, REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today")
+    refused = no_token(session)
+    if refused is not None:
+        return reject(session, new_token, refused, data)
     left = quantity - order[DONE]
     if (
         invalid or left <= 0 or minimum > left
@@ -138,6 +143,33 @@ def replace(session: Session, command: Command, time_ns: int) -> bool:
         book.replace_immediate(order, new_token, left, price, needed, market, data)
     else:
         book.replace(order, new_token, left, price, tif, deadline_of(tif, expire, time_ns), data)
+    return True
+
+
+def change(session: Session, command: Command, time_ns: int) -> bool:
+    """CHANGE, of a plain order in a plain book; the rules are those of openoutcry.matcher.requests."""
+    _, _, token, new_token, quantity, price, order_type, tif, expire, minimum, data, given = command
+    order = session.live.get(token)
+    tokens = session.tokens
+    if order is None or given or new_token in tokens or len(tokens) >= TOKENS_MAX:
+        return requests.change(session, command, time_ns)
+    book: Book = order[BOOK]
+    left = quantity - order[DONE]
+    if (
+        not book.plain or is_special(order_type, tif, minimum) or left <= 0 or minimum > left
+        or flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns) is not None
+    ):  # fmt: skip
+        return requests.change(session, command, time_ns)
+    tokens[new_token] = None
+    market = order_type == MARKET
+    deadline = deadline_of(tif, expire, time_ns)
+    if market or tif in IMMEDIATE:
+        needed = left if tif == FOK else minimum
+        book.replace_immediate(order, new_token, left, price, needed, market, data)
+    elif left < order[OPEN] and (price, tif, deadline) == (order[PRICE], order[TIME_IN_FORCE], order[DEADLINE]):
+        submit.lower(order, new_token, left, price, data)
+    else:
+        book.replace(order, new_token, left, price, tif, deadline, data)
     return True
 
 
@@ -180,9 +212,10 @@ def modify(session: Session, command: Command, time_ns: int) -> bool:
 
 def refuse(session: Session, command: Command, time_ns: int) -> bool:
     """REFUSE: an order that its gateway found invalid."""
-    if command[2] in session.tokens:
-        return False
-    return reject(session, command[2], command[3])
+    _, _, token, reason, text, data = command
+    if token in session.tokens:
+        return repeated(session, token, data)
+    return reject(session, token, (reason, text), data)
 
 
 HANDLERS: Final[dict[int, Callable[[Session, Command, int], bool]]] = {
@@ -196,4 +229,9 @@ HANDLERS: Final[dict[int, Callable[[Session, Command, int], bool]]] = {
     QUOTE: quotes.quote,
     MASS_CANCEL: masscancel.mass_cancel,
     ASK: asking.ask,
+    AGAIN: requests.again,
+    CHANGE: change,
+    WITHDRAW: requests.withdraw,
+    CROSS: requests.cross,
+    ECHO: requests.echo,
 }

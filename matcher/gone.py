@@ -45,7 +45,11 @@ def forget_sessions(machine: Machine, sessions: Sequence[Session]) -> None:
     """Sessions, which have no orders any more, are being removed."""
     for session in sessions:
         quotes.hide_of(session)
+        stage = session.endpoint.engine.stage
+        if stage is not None:
+            stage.forget(session)
         del machine.sessions[session.number]
+        machine.numbers.again.pop(session, None)
         if machine.numbers.pairs is not None:
             machine.numbers.pairs.forget(session)
     scrub(machine.numbers, *sessions)

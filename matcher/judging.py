@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.terms import Terms
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 from openoutcry.wire import (
     AT_CLOSE,
     AT_OPEN,

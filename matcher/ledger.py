@@ -32,7 +32,7 @@ from openoutcry.matcher.orders import (
     Numbers,
     Order,
 )
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 from openoutcry.wire import BUY, CANCEL_REDUCE_ONLY, REJECT_REDUCE_ONLY
 
 if TYPE_CHECKING:

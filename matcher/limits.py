@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from openoutcry.matcher.ledger import account_of, position
 from openoutcry.matcher.orders import BOOK, OPEN, SIDE, Order
-from openoutcry.verbs import Parameter, price_text
+from openoutcry.parameters import Parameter, price_text
 from openoutcry.wire import (
     BUY,
     LIMIT_IF_TOUCHED,

@@ -21,7 +21,23 @@ from typing import Any, Final
 
 from openoutcry import verbs
 from openoutcry.errors import VerbError
-from openoutcry.matcher import configuration, desk, entry, masscancel, operations, queries, risk, state, timetable
+from openoutcry.matcher import (
+    configuration,
+    desk,
+    drafts,
+    entry,
+    fixsessions,
+    manual,
+    masscancel,
+    operations,
+    policies,
+    queries,
+    requests,
+    risk,
+    stage,
+    state,
+    timetable,
+)
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.entry import cancel as cancel_command
@@ -31,6 +47,7 @@ from openoutcry.matcher.schedule import Entry, Schedule
 from openoutcry.matcher.sessions import SESSIONS_MAX, Endpoint, Peer, Session, Stream, User
 from openoutcry.matcher.trading import cancel, settle_all
 from openoutcry.wire import (
+    AGAIN,
     BOUND,
     CANCEL,
     CANCEL_TIMEOUT,
@@ -55,13 +72,15 @@ PUBLIC: Final = "public"  # name of the public stream; no peer may be called so
 ANSWER_MAX: int = TEXT_MAX  # characters in the answer to a verb
 TRIM_EVERY: int = 4_096  # inputs after which the mailboxes of desks are looked through
 
-VERBS: Final = {**configuration.HANDLERS, **operations.HANDLERS, **desk.HANDLERS}
+VERBS: Final = {**configuration.HANDLERS, **fixsessions.HANDLERS, **operations.HANDLERS, **desk.HANDLERS,
+                **drafts.HANDLERS, **stage.HANDLERS, **manual.HANDLERS, **policies.HANDLERS}  # fmt: skip
 
 # Who handles what the schedule holds.
 DUE: Final = {
     **dict.fromkeys(timetable.KINDS, timetable.due),
     "throttle": risk.due,
     "disconnect": masscancel.due,
+    "policy": stage.due,
 }
 
 
@@ -69,7 +88,8 @@ class Machine:
     """Everything the matcher knows. See the module for its rules.
 
     sequence: number of inputs applied, a command each counted as one. time_ns: time of the last one, ns since 1970.
-    epoch: lives of the matcher so far. desks: by engine, the endpoint whose sessions are its desks.
+    epoch: lives of the matcher so far. desks: by engine, the endpoint whose sessions are its desks. drafts: orders and
+    quotes that are not submitted yet.
     """
 
     def __init__(self) -> None:
@@ -88,6 +108,7 @@ class Machine:
         self.timers = Timers()
         self.schedule = Schedule()
         self.desks: dict[str, Endpoint] = {}
+        self.drafts = drafts.Drafts()
         self._trim_at = TRIM_EVERY
         self.books_made = 0
         self.sessions_made = 0
@@ -143,15 +164,18 @@ class Machine:
         peer.last_command += len(commands)
         numbers = self.numbers
         self.time_ns = numbers.time_ns = time_ns
-        sessions, handlers, unsettled, throttling = self.sessions, entry.HANDLERS, numbers.unsettled, self._throttling()
+        sessions, handlers, unsettled, again = self.sessions, entry.HANDLERS, numbers.unsettled, numbers.again
+        throttling = self._throttling()
+        careful = throttling or bool(again)
         for command in commands:
             kind: int = command[0]
             if kind <= SESSION_COMMANDS_END:
                 session = sessions.get(command[1])
                 if session is None or session.owner is not peer:
                     handled = False
-                elif throttling:
-                    handled = self._throttled(session, command)
+                elif careful:
+                    handled = self._carefully(session, command)
+                    careful = throttling or bool(again)
                 elif kind == ENTER:  # the frequent ones are called by their names: a call from a table costs more
                     handled = enter(session, command, time_ns)
                 elif kind == CANCEL:
@@ -160,12 +184,14 @@ class Machine:
                     handled = replace(session, command, time_ns)
                 else:
                     handled = handlers[kind](session, command, time_ns)
+                    careful = bool(again)
                 if not handled:
                     self.counters["ignored_commands"] += 1
             else:
                 if peer.role == ROLE_MARKETDATA or not self._administer(peer, command):
                     self.counters["ignored_commands"] += 1
                 throttling = self._throttling()
+                careful = throttling or bool(again)
             if unsettled:
                 settle_all(numbers)
         numbers.trim()
@@ -175,22 +201,24 @@ class Machine:
                 each.trim()
 
     def _throttling(self) -> bool:
-        """Whether messages have to be shown to their engine's guard before they are handled."""
+        """Whether messages have to be shown to their engine's guard or stage before they are handled."""
         for engine in self.engines.values():  # noqa: SIM110  # any() takes twice as long
-            if engine.guard is not None and engine.guard.throttling:
+            if engine.careful:
                 return True
         return False
 
-    def _throttled(self, session: Session, command: tuple[Any, ...]) -> bool:
-        """Handle a session's command, unless its rate is limited; False when it is ignored."""
+    def _carefully(self, session: Session, command: tuple[Any, ...]) -> bool:
+        """Handle a session's command, which may come AGAIN, unless its rate is limited; False when it is ignored."""
         guard = session.endpoint.engine.guard
         if guard is not None and guard.throttling and guard.admit_message(session, command, self.time_ns) != risk.NOW:
+            if command[0] != AGAIN:
+                self.numbers.again.pop(session, None)
             return True
-        return entry.HANDLERS[command[0]](session, command, self.time_ns)
+        return requests.carry_out(session, command, self.time_ns)
 
     def take(self, session: Session, command: tuple[Any, ...]) -> bool:
         """Handle a command that comes from no peer but is its session's all the same; False when it is ignored."""
-        handled = self._throttled(session, command)
+        handled = self._carefully(session, command)
         settle_all(self.numbers)
         return handled
 
@@ -236,34 +264,37 @@ class Machine:
 
     # --------------------------------------------------------------------------------------------- sessions
     def _log_on(self, peer: Peer, command: tuple[Any, ...]) -> bool:
-        _, name, user, connection = command
+        _, name, user, connection, account = command
         endpoint = self.endpoints.get(name)
-        user = user.strip().upper()
+        fix = endpoint is not None and endpoint.is_fix
+        user = user if fix else user.strip().upper()
         if endpoint is None or endpoint.gateway != peer.name:
             refused = "no such endpoint here"
         elif endpoint.engine.phase == PHASE_ENDED:
             refused = "the day has ended"
-        elif len(user) > NAME_MAX:
+        elif len(user) > NAME_MAX and not fix:
             refused = "the user's name is too long"
         elif user not in endpoint.sessions and self.sessions_made >= SESSIONS_MAX:
             refused = "there are no more session numbers"
         else:
-            self._session(endpoint, user, peer).log_on(peer, connection)
+            self._session(endpoint, user, peer, account).log_on(peer, connection)
             return True
         peer.stream.events.append((LOGON_REFUSED, name, connection, refused))
         return True
 
-    def _session(self, endpoint: Endpoint, user: str, peer: Peer) -> Session:
+    def _session(self, endpoint: Endpoint, user: str, peer: Peer, account: str) -> Session:
         session = endpoint.sessions.get(user)
         if session is None:
             self.sessions_made += 1
             session = Session(self.sessions_made, endpoint, user, peer.stream.events)
             endpoint.sessions[user] = self.sessions[session.number] = session
-        known = self.users.get(user)
+        settings = fixsessions.settings_of(endpoint, user)
+        known = self.users.get(settings.get("Username", "").upper() if endpoint.is_fix else user)
         if known is not None and known.endpoint in ("", endpoint.name):
             session.account, session.firm = known.account, known.firm
         else:
-            session.account, session.firm = user, ""
+            session.account, session.firm = user[:NAME_MAX], ""
+        session.account = settings.get("Account") or account or session.account
         return session
 
     def _log_off(self, peer: Peer, command: tuple[Any, ...]) -> bool:

@@ -7,7 +7,9 @@ Rule 3. Its owner's mass cancel obeys the phase: an order that the phase does no
         get, and is not counted. Operators, the kill switch and lost connections cancel in every phase.
 Rule 4. Cancel on disconnect leaves the orders that say `keep`. With a grace time, a connection that comes within it
         saves them all. Commands that the throttle still holds back are refused with the orders' cancel.
-Rule 5. An order that has outlived its session's day stays until the next one begins: before, nobody can be told of it
+Rule 5. A mass cancel of a session that is answered always uses its token up, so that one that comes AGAIN is not told
+        twice how many orders it took; any other is carried out as often as it comes.
+Rule 6. An order that has outlived its session's day stays until the next one begins: before, nobody can be told of it
         (openoutcry.matcher.sessions, rule 3). The kill switch catches up then (``Guard.begin_day``).
 """
 
@@ -78,7 +80,7 @@ def select(
     where: Machine | Engine, session: Session | None, account: str | None, firm: str | None, book: Book | None,
     side: int, low: int, high: int,
 ) -> list[Order]:  # fmt: skip
-    """The orders that ``cancel_where`` is about, oldest first: those whose owners can be told (Rule 5)."""
+    """The orders that ``cancel_where`` is about, oldest first: those whose owners can be told (Rule 6)."""
     if session is not None:
         orders = [order for order in session.live.values() if book is None or order[BOOK] is book]
     elif book is not None:
@@ -115,9 +117,11 @@ def cancel_all(orders: Iterable[Order], reason: int) -> int:
 # ------------------------------------------------------------------------------------------------- by their owner
 def mass_cancel(session: Session, command: tuple[Any, ...], time_ns: int) -> bool:
     """MASS_CANCEL: always answered, with the number of orders cancelled."""
-    from openoutcry.matcher import entry, trading
+    from openoutcry.matcher import answers, entry, trading
 
     _, _, token, scope, symbol, side, low, high = command
+    if session.answered and answers.counted_again(session, token):
+        return False
     book = session.books.get(symbol)
     found: list[Order] = []
     if book is not None or not symbol:
@@ -140,15 +144,23 @@ def mass_cancel(session: Session, command: tuple[Any, ...], time_ns: int) -> boo
 # ------------------------------------------------------------------------------------------------- lost connections
 def disconnected(session: Session) -> None:
     """A session's connection has ended, and no newer one has begun: do what its endpoint says about its orders."""
-    properties = session.endpoint.properties
-    if not properties["cancel_on_disconnect"]:
+    if not _goes(session):
         return
-    grace_ms = properties["cancel_grace_ms"]
+    grace_ms = session.endpoint.properties["cancel_grace_ms"]
     if grace_ms:
         engine = session.endpoint.engine
         engine.schedule.add(engine.numbers.time_ns + grace_ms * MS_NS, "disconnect", session.number)
     else:
         cancel_lost(session)
+
+
+def _goes(session: Session) -> bool:
+    """Whether the orders of a lost connection go: a FIX session's own setting wins over the endpoint's."""
+    from openoutcry.matcher.fixsessions import settings_of
+
+    of_endpoint: bool = session.endpoint.properties["cancel_on_disconnect"]
+    goes: bool = settings_of(session.endpoint, session.user).get("CancelOnDisconnect", of_endpoint)
+    return goes
 
 
 def cancel_lost(session: Session) -> None:
@@ -158,6 +170,9 @@ def cancel_lost(session: Session) -> None:
     guard = session.endpoint.engine.guard
     if guard is not None:
         guard.flush(session, "the connection was lost")
+    stage = session.endpoint.engine.stage
+    if stage is not None and session.owner is not None:
+        stage.flush(session, "the connection was lost")
     if session.owner is not None:
         cancel_all([o for o in session.live.values() if o[TERMS] is None or not o[TERMS].keep], CANCEL_DISCONNECT)
     quotes.hide_of(session)
@@ -171,5 +186,5 @@ def due(machine: Machine, item: tuple[Any, ...]) -> None:
     session = machine.sessions.get(item[1])
     if session is None or session.connection or item in machine.schedule:
         return
-    if session.endpoint.properties["cancel_on_disconnect"]:
+    if _goes(session):
         cancel_lost(session)

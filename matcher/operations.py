@@ -13,7 +13,7 @@ from openoutcry.errors import VerbError
 from openoutcry.matcher import corrections, masscancel, queries, trading
 from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.risk import guard_of
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 from openoutcry.wire import BREAK_REASONS, BUY, PHASES, PRICE_MAX, SELL
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openoutcry.matcher.book import Book
     from openoutcry.matcher.ledger import Ledger
     from openoutcry.matcher.pairs import Pairs
+    from openoutcry.matcher.sessions import Session
 
 Order = list[Any]
 Boxed = Any  # an int that goes from object to object: compiled code would take it out of its object, and make a new one
@@ -49,9 +50,11 @@ class Numbers:
     and so on: the book, quantity, price, side of the aggressor (0 in an auction), then session and token of the
     aggressor (of the buyer in an auction) and of the other side. Flat, since a tuple a trade would cost the trade a
     third more. Only the last TRADES_KEPT count: those before them are dropped some time.
+
+    again: the sessions whose next command may be one that they have sent before (AGAIN).
     """
 
-    __slots__ = ("ledger", "match", "order", "pairs", "time_ns", "trades", "unsettled")
+    __slots__ = ("again", "ledger", "match", "order", "pairs", "time_ns", "trades", "unsettled")
 
     def __init__(self, order: int = 0, match: int = 0) -> None:
         self.order = order
@@ -61,6 +64,7 @@ class Numbers:
         self.pairs: Pairs | None = None  # openoutcry.matcher.pairs.pairs_of makes it
         self.time_ns = 0
         self.unsettled: dict[Book, None] = {}
+        self.again: dict[Session, None] = {}
 
     def trim(self) -> None:
         """Drop the trades that do not count any more, if there are many."""

@@ -204,7 +204,7 @@ def _enter(
     if refused is None:
         refused = risk.check(session, book, side, quantity, price, order_type, terms, time_ns)
     if refused is not None:
-        submit.reject(session, token, *refused)
+        answers.reject(session, token, refused, parent[DATA])
         return
     child = [quantity, price, side, 0, session, token, 0, tif, deadline, parent[DATA], book, None, terms]
     trading.accept(child)
@@ -231,4 +231,4 @@ def _token(session: Session, parent: Order, suffix: bytes) -> bytes:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import risk, submit, trading  # noqa: E402
+from openoutcry.matcher import answers, risk, submit, trading  # noqa: E402

@@ -14,7 +14,7 @@ Sources: Nasdaq's crosses (OUCH 4.2, Cancel Pending and Cancel Reject), Xetra's 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from openoutcry.matcher.orders import TERMS, Order
 from openoutcry.matcher.terms import CALL
@@ -44,6 +44,9 @@ from openoutcry.wire import (
     REJECT_TOO_LATE,
     TIMES_IN_FORCE,
 )
+
+if TYPE_CHECKING:
+    from openoutcry.matcher.book import Book
 
 # How a phase matches.
 CONTINUOUS: Final = 1
@@ -99,6 +102,12 @@ RULES: Final[dict[int, Rule]] = {
 }  # fmt: skip
 
 COLLECTING: Final = frozenset(phase for phase, rule in RULES.items() if rule.cross)  # they end with a cross
+
+
+def continuous(book: Book) -> bool:
+    """Whether orders of a book meet each other now: never in one whose engine waits for a hand."""
+    home = book.home
+    return RULES[book.phase].matching == CONTINUOUS and (home is None or not home.by_hand)
 
 
 def may_enter(phase: int, order_type: int, tif: int) -> int:

@@ -31,6 +31,7 @@ from openoutcry.matcher.orders import (
 )
 from openoutcry.matcher.phases import RULES
 from openoutcry.matcher.terms import CALL, DARK, LIT, PARKED, TRIGGER
+from openoutcry.parameters import Parameter, convert, price_text
 from openoutcry.verbs import (
     BOOK_PROPERTIES,
     ENDPOINT_PROPERTIES,
@@ -39,9 +40,6 @@ from openoutcry.verbs import (
     ORDER_PROPERTIES,
     ORDER_SIDES,
     VERBS,
-    Parameter,
-    convert,
-    price_text,
 )
 from openoutcry.wire import PHASES, ROLES
 
@@ -61,7 +59,7 @@ REFERENCE_DATA: Final = (
     "expiry", "strike", "put_call", "tick_size", "lot_size",
 )  # fmt: skip
 _WHERE: Final = {LIT: "lit", DARK: "dark", TRIGGER: "trigger", CALL: "auction", PARKED: "parked"}
-_SIDES: Final = {code: name for name, code in ORDER_SIDES.items()}
+SIDES: Final = {code: name for name, code in ORDER_SIDES.items()}
 _CODES: Final = {"post_only": wire.POST_ONLY_MODES, "peg": wire.PEGS, "self_match": wire.SELF_MATCH_MODES}
 
 
@@ -130,9 +128,14 @@ def _indicative(machine: Machine, name: str) -> Row:
             "side": side, "imbalance": abs(found.imbalance)}  # fmt: skip
 
 
-def _describe(machine: Machine, name: str) -> Row:
+def _describe(machine: Machine, name: str, kind: str, of: str | None) -> Row:
+    from openoutcry.matcher import describing
+
+    return describing.describe(machine, name, kind, of)
+
+
+def book_facts(book: Book) -> Row:
     """Everything about one book but its orders."""
-    book = _find(machine.books, "book", name)
     call = book.rooms.call if book.rooms is not None else auction.Call()
     bands = book.policy.bands if book.policy is not None else None
     low, high = bands.limits(book) if bands is not None else (0, 0)
@@ -197,7 +200,7 @@ def order_row(order: Order) -> Row:
     row = {
         "order_id": text_of(order[TOKEN]), "number": order[NUMBER], "book": order[BOOK].name,
         "session": session.number, "user": session.user, "account": ledger.account_of(order),
-        "side": _SIDES[order[SIDE]], "quantity": order[OPEN], "executed": order[DONE],
+        "side": SIDES[order[SIDE]], "quantity": order[OPEN], "executed": order[DONE],
         "price": price_text(order[PRICE]),
         "order_type": wire.ORDER_TYPES[wire.LIMIT if terms is None else terms.order_type],
         "time_in_force": wire.TIMES_IN_FORCE[order[TIME_IN_FORCE]], "where": _WHERE[where],
@@ -267,9 +270,12 @@ def _fees(machine: Machine) -> list[Row]:
 
 # ------------------------------------------------------------------------------------------------- rows
 def engine_row(engine: Engine) -> Row:
-    """One engine. halted: by `halt_market`."""
+    """One engine. halted: by `halt_market`; stopped: by `stop_engine`. policies: how many it has."""
+    stage = engine.stage
     return {"name": engine.name, "kind": engine.kind, "day": engine.day, "phase": PHASES[engine.phase],
-            "halted": engine.halted, "timetable": engine.timetable.text if engine.timetable is not None else "",
+            "halted": engine.halted, "stopped": stage is not None and stage.stopped,
+            "policies": len(stage.policies) if stage is not None else 0,
+            "timetable": engine.timetable.text if engine.timetable is not None else "",
             "properties": _shown(ENGINE_PROPERTIES, engine.properties)}  # fmt: skip
 
 
@@ -293,6 +299,13 @@ def endpoint_row(endpoint: Endpoint) -> Row:
             "gateway": endpoint.gateway, "host": endpoint.bound_host, "port": endpoint.bound_port,
             "error": endpoint.error, "sessions": len(endpoint.sessions),
             "properties": _shown(ENDPOINT_PROPERTIES, endpoint.properties)}  # fmt: skip
+
+
+def fix_session_row(endpoint: Endpoint, name: str) -> Row:
+    """One FIX session that was set up, with the settings that were given."""
+    client = endpoint.sessions.get(name)
+    return {"endpoint": endpoint.name, "name": name, "logged_on": client is not None and client.connection != 0,
+            **endpoint.fix_sessions[name]}  # fmt: skip
 
 
 def user_row(user: User) -> Row:
@@ -319,10 +332,39 @@ def _sessions(machine: Machine) -> list[Row]:
     return [session_row(session) for endpoint in machine.endpoints.values() for session in endpoint.sessions.values()]
 
 
+def _fix_sessions(machine: Machine) -> list[Row]:
+    """The FIX sessions that were set up; those of a template are among the sessions."""
+    return [fix_session_row(each, name) for each in machine.endpoints.values() for name in each.fix_sessions]
+
+
 def _desks(machine: Machine) -> list[Row]:
     from openoutcry.matcher import desk
 
     return [desk.desk_row(each) for each in desk.all_desks(machine)]
+
+
+def _drafts(machine: Machine) -> list[Row]:
+    from openoutcry.matcher import drafts
+
+    return drafts.rows(machine)
+
+
+def _requests(machine: Machine, engine: str | None, count: int) -> list[Row]:
+    from openoutcry.matcher import manual
+
+    engines = list(machine.engines.values()) if engine is None else [_find(machine.engines, "engine", engine)]
+    return manual.rows(engines, count)
+
+
+def _policies(machine: Machine) -> list[Row]:
+    return [policy.row() for engine in machine.engines.values() if engine.stage is not None
+            for policy in engine.stage.policies.values()]  # fmt: skip
+
+
+def _policy_kinds(machine: Machine) -> list[Row]:
+    from openoutcry.matcher import policies
+
+    return policies.kind_rows()
 
 
 def property_rows() -> list[Row]:
@@ -352,6 +394,7 @@ def statistics(machine: Machine) -> Row:
         "endpoints": len(machine.endpoints),
         "users": len(machine.users),
         "sessions": len(machine.sessions),
+        "drafts": sum(map(len, machine.drafts.of.values())),
         "desks": sum(len(place.sessions) for place in machine.desks.values()),
         "peers": len(machine.peers),
     }
@@ -365,7 +408,12 @@ _ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
     "endpoints": lambda machine: [endpoint_row(endpoint) for endpoint in machine.endpoints.values()],
     "users": lambda machine: [user_row(user) for user in machine.users.values()],
     "sessions": _sessions,
+    "fix_sessions": _fix_sessions,
     "desks": _desks,
+    "drafts": _drafts,
+    "requests": lambda machine: _requests(machine, None, LIST_MAX),
+    "policies": _policies,
+    "policy_kinds": _policy_kinds,
     "limits": _limits,
     "fees": _fees,
     "properties": lambda _: property_rows(),
@@ -380,6 +428,7 @@ QUESTIONS: Final[dict[str, Callable[..., Any]]] = {
     "trades": _trades,
     "order_events": _order_events,
     "order_status": _order_status,
+    "requests": _requests,
     "positions": _positions,
     "fees_paid": _fees_paid,
     "state_hash": _state_hash,

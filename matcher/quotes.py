@@ -109,9 +109,9 @@ def quote(session: Session, command: tuple[Any, ...], time_ns: int) -> bool:
     """QUOTE."""
     _, _, token, indicative, data, entries = command
     if token in session.tokens:
-        return False
+        return answers.repeated(session, token, data)
     if len(session.tokens) >= TOKENS_MAX:
-        return submit.reject(session, token, REJECT_LIMIT)
+        return answers.reject(session, token, (REJECT_LIMIT, ""), data)
     session.tokens[token] = None
     for entry in entries:
         _Entry(session, token, data, time_ns, *entry).carry_out(bool(indicative))
@@ -326,5 +326,5 @@ def hide_of(session: Session) -> None:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import judging, placing, risk, rooms, submit, trading  # noqa: E402
+from openoutcry.matcher import answers, judging, placing, risk, rooms, submit, trading  # noqa: E402
 from openoutcry.matcher.sessions import TOKENS_MAX  # noqa: E402

@@ -23,7 +23,8 @@ from openoutcry.matcher.limits import JUDGED, MS_NS, RULES, SCOPES, Entry, Key, 
 from openoutcry.matcher.masscancel import cancel_all, cancel_where, count_live, live_orders, select
 from openoutcry.matcher.orders import SESSION, TERMS, Order
 from openoutcry.matcher.throttle import NOW, Command, Throttle, Windows
-from openoutcry.verbs import BOOK_PROPERTIES, convert, price_text
+from openoutcry.parameters import convert, price_text
+from openoutcry.verbs import BOOK_PROPERTIES
 from openoutcry.wire import CANCEL_KILL, PRICE_MAX, REJECT_COLLAR, REJECT_KILLED, SHORT_TEXT_MAX
 
 if TYPE_CHECKING:
@@ -283,6 +284,7 @@ class Guard:
         active = bool(self.limits or self.killed or self.fees or len(self.throttle.queues))
         rates = any("messages_per_second" in row for row in self.limits.values())
         self.throttling = bool(rates or len(self.throttle.queues))
+        self._engine.look()
         if active != self.active:
             self.active = active
             self._sessions, self._mixed = None, {}

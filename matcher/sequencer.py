@@ -313,10 +313,14 @@ class Sequencer:
                 sent = first + count - 1
                 if len(frames) >= MESSAGE_FRAMES_MAX:
                     break
+            acknowledge = connection.owes_ack and sent == end  # together with the last events: one message, one wake-up
+            if acknowledge:
+                frames.append(wire.frame(wire.CMD_ACK, self.machine.epoch, connection.last_command, sent))
             if not self._put(connection.identity, frames):
                 return
             connection.sent = sent
             connection.welcome = False
+            connection.owes_ack = connection.owes_ack and not acknowledge
             frames = []
         if connection.owes_ack:
             frames.append(wire.frame(wire.CMD_ACK, self.machine.epoch, connection.last_command, connection.sent))

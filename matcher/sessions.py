@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
 
 SESSIONS_MAX: int = 999_999  # session numbers ever given out: six digits in the name of a stream
+ECHO_KIND: Final = "echo"  # kind of an engine that sends messages back
+MANUAL_KIND: Final = "manual"  # of one that does nothing by itself: openoutcry.matcher.manual
+FIX: Final = "fix"  # what the names of the FIX protocols begin with
 DAYS_MAX: Final = 9_999  # days of an engine: four digits there
 TOKENS_MAX: int = 10_000_000  # tokens of one session and day that are remembered: about 1.5 GB
 
@@ -69,12 +72,13 @@ class Endpoint:
 
     wanted: the gateway asked for, "" for any; gateway: the one that has it, "" before there is one.
     host, port: as asked for; bound_host, bound_port: as opened, "" and 0 before.
-    asker: (peer, request) of the create_endpoint that waits for BOUND.
+    asker: (peer, request) of the create_endpoint that waits for BOUND. fix_sessions: those that were set up; what they
+    are called is what their clients' sessions belong to (``user``).
     """
 
     __slots__ = (
-        "asker", "bound_host", "bound_port", "engine", "error", "gateway", "host", "name", "port", "properties",
-        "protocol", "sessions", "wanted",
+        "asker", "bound_host", "bound_port", "engine", "error", "fix_sessions", "gateway", "host", "name", "port",
+        "properties", "protocol", "sessions", "wanted",
     )  # fmt: skip
 
     def __init__(self, name: str, engine: Engine, protocol: str, wanted: str, host: str, port: int) -> None:
@@ -91,23 +95,30 @@ class Endpoint:
         self.asker: tuple[str, int] | None = None
         self.properties: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}  # by user
+        self.fix_sessions: dict[str, dict[str, Any]] = {}  # settings that were given, by name
+
+    @property
+    def is_fix(self) -> bool:
+        """Whether its clients speak FIX, of any version."""
+        return self.protocol.startswith(FIX)
 
     def announcement(self) -> tuple[Any, ...]:
         """Its ENDPOINT_SET: with the port that it was bound to, once there is one."""
         return (ENDPOINT_SET, self.name, self.engine.name, self.protocol, self.host, self.bound_port or self.port,
-                tuple(sorted(self.properties.items())))  # fmt: skip
+                tuple(sorted(self.properties.items())), self.engine.kind)  # fmt: skip
 
 
 class Session:
     """One user at one endpoint, with the tokens it has used today and its live orders by token, oldest first.
 
     peer: the gateway that hosts its endpoint, which never changes. connection: the gateway's number of the TCP
-    connection, 0 for none. day: of its newest stream. owner: Rule 3.
+    connection, 0 for none. day: of its newest stream. owner: Rule 3. answered: it is told about whatever it sends, also
+    where OUCH is silent (FIX).
     """
 
     __slots__ = (
-        "account", "books", "connection", "day", "endpoint", "events", "firm", "live", "number", "owner", "peer",
-        "tokens", "user",
+        "account", "answered", "books", "connection", "day", "endpoint", "events", "firm", "live", "number", "owner",
+        "peer", "tokens", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, endpoint: Endpoint, user: str, events: Tape, peer: Peer | None = None) -> None:
@@ -115,6 +126,7 @@ class Session:
         self.endpoint = endpoint
         self.user = self.account = user  # the account is its user's, or of that name
         self.firm = ""
+        self.answered = endpoint.is_fix
         self.events = events
         self.peer = peer
         self.connection = 0

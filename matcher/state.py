@@ -43,6 +43,7 @@ from openoutcry.matcher.orders import (
 from openoutcry.matcher.risk import guard_of
 from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.sessions import Endpoint, Peer, Session, Stream, User
+from openoutcry.matcher.stage import refresh, stage_of
 from openoutcry.matcher.terms import CALL, DARK, LIT, TRIGGER, Terms
 from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from openoutcry.matcher.machine import Machine
 
 MAGIC: Final = "open outcry machine"
-VERSION: Final = 2
+VERSION: Final = 3
 
 _UNUSED: Final = Call().dump()  # of a book that has had no auction, nor a phase of its own
 
@@ -69,7 +70,7 @@ def dump(machine: Machine) -> bytes:
             tuple(machine.counters.items()),
             tuple((s.name, s.end + len(s.events)) for s in machine.streams.values()),
             tuple((p.name, p.role, p.generation, p.last_command, p.stream.name) for p in machine.peers.values()),
-            tuple((e.dump(), _if_any(e.guard)) for e in machine.engines.values()),
+            tuple((e.dump(), _if_any(e.guard), _stage(e)) for e in machine.engines.values()),
             tuple(_book(book) for book in machine.books.values()),
             tuple((u.name, u.endpoint, u.account, u.password_hash, u.firm) for u in machine.users.values()),
             tuple(_endpoint(endpoint) for endpoint in machine.endpoints.values()),
@@ -78,6 +79,8 @@ def dump(machine: Machine) -> bytes:
             machine.schedule.dump(),
             _if_any(machine.numbers.ledger),
             _trades(machine),
+            tuple(session.number for session in machine.numbers.again),
+            machine.drafts.dump(),
         )
     )  # fmt: skip
     return packed
@@ -93,6 +96,10 @@ def _if_any(thing: Any) -> Row:
     return row if any(row) else ()
 
 
+def _stage(e: Engine) -> Row:
+    return e.stage.dump() if e.stage is not None else ()
+
+
 def _book(b: Book) -> Row:
     call, quotes = (b.rooms.call.dump(), b.rooms.quotes.dump()) if b.rooms is not None else (_UNUSED, ())
     return (b.number, b.name, b.engine, b.symbol, b.halted, b.last_price, _pairs(b.properties),
@@ -101,7 +108,8 @@ def _book(b: Book) -> Row:
 
 def _endpoint(e: Endpoint) -> Row:
     return (e.name, e.engine.name, e.protocol, e.wanted, e.host, e.port, e.gateway, e.bound_host, e.bound_port,
-            e.error, e.asker, _pairs(e.properties))  # fmt: skip
+            e.error, e.asker, _pairs(e.properties),
+            tuple((name, _pairs(given)) for name, given in e.fix_sessions.items()))  # fmt: skip
 
 
 def _session(s: Session) -> Row:
@@ -156,7 +164,7 @@ def load(machine: Machine, data: bytes) -> Machine:
 def _fill(machine: Machine, parts: list[Any]) -> None:
     """Everything in an order in which each thing finds what it names; at last the books get their phases."""
     (head, counters, streams, peers, engines, books, users, endpoints, sessions, orders, schedule, ledger,
-     trades) = parts  # fmt: skip
+     trades, again, drafts) = parts  # fmt: skip
     numbers = machine.numbers
     (machine.sequence, machine.time_ns, machine.epoch, numbers.order, numbers.match,
      machine.books_made, machine.sessions_made) = head  # fmt: skip
@@ -166,7 +174,7 @@ def _fill(machine: Machine, parts: list[Any]) -> None:
         machine.streams.setdefault(name, Stream(name)).end = end
     for name, role, generation, last_command, stream in peers:
         machine.peers[name] = Peer(name, role, generation, last_command, machine.streams[stream])
-    for row, _ in engines:
+    for row, _, _ in engines:
         _add_engine(machine, row)
     for row in books:
         _add_book(machine, *row)
@@ -182,6 +190,8 @@ def _fill(machine: Machine, parts: list[Any]) -> None:
     if ledger:
         ledger_of(numbers).load(ledger, machine.sessions)
     _add_trades(machine, list(trades))
+    numbers.again.update((machine.sessions[number], None) for number in again)
+    machine.drafts.load(drafts)
     _begin(machine, engines)
 
 
@@ -204,12 +214,13 @@ def _add_book(
 
 def _add_endpoint(
     machine: Machine, name: str, engine: str, protocol: str, wanted: str, host: str, port: int, gateway: str,
-    bound_host: str, bound_port: int, error: str, asker: Any, properties: Any,
+    bound_host: str, bound_port: int, error: str, asker: Any, properties: Any, fix_sessions: Any,
 ) -> None:  # fmt: skip
     endpoint = machine.endpoints[name] = Endpoint(name, machine.engines[engine], protocol, wanted, host, port)
     endpoint.gateway, endpoint.bound_host, endpoint.bound_port = gateway, bound_host, bound_port
     endpoint.error, endpoint.asker = error, asker
     endpoint.properties = {**defaults(ENDPOINT_PROPERTIES), **dict(properties)}
+    endpoint.fix_sessions = {name: dict(given) for name, given in fix_sessions}
 
 
 def _add_session(
@@ -286,9 +297,12 @@ def _add_trades(machine: Machine, fields: list[Any]) -> None:
 
 def _begin(machine: Machine, engines: Any) -> None:
     """What is worked out from all the rest: what guards watch, and the phases of the books."""
-    for engine, (_, guard) in zip(machine.engines.values(), engines, strict=True):
+    for engine, (_, guard, stage) in zip(machine.engines.values(), engines, strict=True):
         for book in engine.symbols.values():
             engine.adopt(book)
         if guard:
             guard_of(machine, engine).load(guard)
+        if stage:
+            stage_of(machine, engine).load(stage, machine.sessions)
+            refresh(engine)
     machine.numbers.unsettled.clear()

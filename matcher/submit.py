@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from openoutcry.matcher import auction, phases, placing, risk, trading
+from openoutcry.matcher.answers import REQUEST_CHANGE, no_book, no_token, reject, repeated, turn_down
 from openoutcry.matcher.book import NO_BUY, NO_SELL, Book
 from openoutcry.matcher.judging import AUCTION_ONLY, SECOND_NS, STOPS, TRIGGERS, Draft, Refusal, flaw, flaw_of_terms
 from openoutcry.matcher.matching import beyond, protection
@@ -36,7 +37,7 @@ from openoutcry.matcher.orders import (
     TOKEN,
     Order,
 )
-from openoutcry.matcher.sessions import TOKENS_MAX, Session
+from openoutcry.matcher.sessions import Session
 from openoutcry.matcher.terms import Terms
 from openoutcry.wire import (
     ADDED,
@@ -54,13 +55,14 @@ from openoutcry.wire import (
     PEGGED,
     POST_ONLY_SLIDE,
     REDUCED,
+    REJECT_FIELD,
     REJECT_LIMIT,
+    REJECT_MIN_QUANTITY,
     REJECT_NO_REFERENCE,
     REJECT_POST_ONLY,
+    REJECT_QUANTITY,
     REJECT_REASONS,
-    REJECT_SYMBOL,
     REJECT_TOO_LATE,
-    REJECTED,
     REPLACED,
     TERM_HIDDEN,
     TERM_PEG,
@@ -92,14 +94,6 @@ TYPES_OF_TERM: Final[dict[int, frozenset[int]]] = {
 }
 
 
-def reject(session: Session, token: bytes, reason: int, text: str = "") -> bool:
-    """REJECTED, and the token is used up, unless there is no room to remember it."""
-    if len(session.tokens) < TOKENS_MAX:
-        session.tokens[token] = None
-    session.events.append((REJECTED, session.number, token, reason, text or REJECT_REASONS.get(reason, "")))
-    return True
-
-
 def refusal(session: Session, book: Book, order_type: int, tif: int) -> Refusal | None:
     """Why a new order cannot be taken whatever its details are, None when it can."""
     reason = phases.may_enter(book.phase, order_type, tif)
@@ -107,9 +101,7 @@ def refusal(session: Session, book: Book, order_type: int, tif: int) -> Refusal 
         return reason, REJECT_REASONS[reason]
     if len(session.live) >= book.max_open_orders:
         return REJECT_LIMIT, f"max_open_orders: the session has {len(session.live)} of {book.max_open_orders}"
-    if len(session.tokens) >= TOKENS_MAX:
-        return REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today"
-    return None
+    return no_token(session)
 
 
 def deadline_of(tif: int, expire: int, time_ns: int) -> int:
@@ -124,30 +116,34 @@ def submit(session: Session, command: Command, time_ns: int) -> bool:
     """SUBMIT; an ENTER comes with terms () at its end."""
     _, _, token, symbol, side, quantity, price, order_type, tif, expire, minimum, data, given = command
     if token in session.tokens:
-        return False
+        return repeated(session, token, data)
     book = session.books.get(symbol)
     if book is None:
-        return reject(session, token, REJECT_SYMBOL)
+        return reject(session, token, no_book(session), data)
     found = refusal(session, book, order_type, tif)
     if found is None:
         found = flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns)
     if found is not None:
-        return reject(session, token, *found)
+        return reject(session, token, found, data)
     terms = None
     if is_special(book, order_type, tif, minimum, given):
         terms = Terms(order_type, given, minimum)
         found = flaw_of_terms(book, Draft(terms, tif, side, price)) or flaw_of_market(book, terms, tif, side, price)
         if found is not None:
-            return reject(session, token, *found)
+            return reject(session, token, found, data)
         price = slid(book, terms, tif, side, price)
         limit_display(terms, quantity)
     found = risk.check(session, book, side, quantity, price, order_type, terms, time_ns)
     if found is not None:
-        return reject(session, token, *found)
+        return reject(session, token, found, data)
     deadline = deadline_of(tif, expire, time_ns)
     order = [quantity, price, side, 0, session, token, 0, tif, deadline, data, book, None, terms]
     trading.accept(order)
-    trading.place(book, order)
+    stage = session.endpoint.engine.stage
+    if stage is not None:
+        stage.accepted(order)
+    if order[OPEN]:
+        trading.place(book, order)
     return True
 
 
@@ -166,8 +162,8 @@ def limit_display(terms: Terms, quantity: int) -> None:
 # ------------------------------------------------------------------------------------------------- the market
 def takes_now(book: Book, terms: Terms, tif: int) -> bool:
     """Whether an order would meet the market as soon as it is accepted, as a limit or market order."""
-    continuous = phases.RULES[book.phase].matching == phases.CONTINUOUS
-    return continuous and tif not in AUCTION_ONLY and terms.order_type not in TRIGGERS and terms.order_type != PEGGED
+    meeting = phases.continuous(book) and tif not in AUCTION_ONLY
+    return meeting and terms.order_type not in TRIGGERS and terms.order_type != PEGGED
 
 
 def flaw_of_market(book: Book, terms: Terms, tif: int, side: int, price: int) -> Refusal | None:
@@ -200,8 +196,11 @@ def slid(book: Book, terms: Terms, tif: int, side: int, price: int) -> int:
 
 
 # ------------------------------------------------------------------------------------------------- changed orders
-def amend(session: Session, command: Command, time_ns: int, keep_place: bool = True) -> bool:
-    """AMEND; a REPLACE comes with terms () at its end, and never keeps its place."""
+def amend(session: Session, command: Command, time_ns: int, keep_place: bool = True, gentle: bool = False) -> bool:
+    """AMEND; a REPLACE comes with terms () at its end, and never keeps its place.
+
+    gentle: a CHANGE: what cannot be done is turned down, and the order stays as it is.
+    """
     _, _, token, new_token, quantity, price, order_type, tif, expire, minimum, _, data, given = command
     order = session.live.get(token)
     if order is None or new_token in session.tokens:
@@ -212,25 +211,26 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
         tif, expire = order[TIME_IN_FORCE], 0
         command = (*command[:7], tif, expire, *command[9:])
     reason = phases.may_amend(book.phase, order) or phases.may_enter(book.phase, order_type, tif)
-    if reason:
-        return reject(session, new_token, reason)
-    if len(session.tokens) >= TOKENS_MAX:
-        return reject(session, new_token, REJECT_LIMIT, f"tokens: the session has used {TOKENS_MAX} today")
+    refused = (reason, "") if reason else no_token(session)
+    if refused is not None:
+        return _refuse(session, command, gentle, refused)
     side, left = order[SIDE], quantity - order[DONE]
     before = kept_terms(order, order_type)
     after = {term: value for term, value in before if not (anew and term in DISPLAY_TERMS)}
     terms = Terms(order_type, tuple(sorted({**after, **dict(given)}.items())), minimum)
     mine = terms.given()
     unfit = unfit_to_replace(order, command, terms, mine, time_ns)
-    if unfit:
-        trading.cancel(order, unfit)
+    if unfit is not None:
+        if gentle:
+            return _refuse(session, command, gentle, unfit)
+        trading.cancel(order, CANCEL_POST_ONLY if unfit[0] == REJECT_POST_ONLY else CANCEL_INVALID_REPLACE)
         return True
     price = slid(book, terms, tif, side, price)
     same_terms = mine == before
     limit_display(terms, left)
     refused = risk.check(session, book, side, left, price, order_type, terms, time_ns, order)
     if refused is not None:
-        return reject(session, new_token, *refused)
+        return _refuse(session, command, gentle, refused)
     session.tokens[new_token] = None
     deadline = deadline_of(tif, expire, time_ns)
     if not anew and same_terms and only_smaller(order, left, price, tif, deadline, terms):
@@ -244,28 +244,32 @@ def amend(session: Session, command: Command, time_ns: int, keep_place: bool = T
     return True
 
 
+def _refuse(session: Session, command: Command, gentle: bool, refused: Refusal) -> bool:
+    """Answer an AMEND, or (gentle) a CHANGE, that leaves the order as it is."""
+    if gentle:
+        return turn_down(session, command[2], command[3], REQUEST_CHANGE, refused)
+    return reject(session, command[3], refused, command[11])
+
+
 def unfit_to_replace(
     order: Order, command: Command, terms: Terms, given: tuple[tuple[int, Any], ...], time_ns: int
-) -> int:
-    """Why an order is taken out in place of being replaced: a CANCEL reason, 0 when it is replaced.
+) -> Refusal | None:
+    """Why an order cannot become what is asked for, None when it can; an AMEND takes it out then.
 
     given: what the terms say (``Terms.given``).
     """
     _, _, _, _, quantity, price, order_type, tif, expire, minimum, invalid, _, _ = command
     book, side, left = order[BOOK], order[SIDE], quantity - order[DONE]
-    if (
-        invalid or left <= 0 or minimum > left
-        or flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns) is not None
-    ):  # fmt: skip
-        return CANCEL_INVALID_REPLACE
-    if not is_special(book, order_type, tif, minimum, given):
-        return 0
-    if flaw_of_terms(book, Draft(terms, tif, side, price)) is not None:
-        return CANCEL_INVALID_REPLACE
-    found = flaw_of_market(book, terms, tif, side, price)
-    if found is None:
-        return 0
-    return CANCEL_POST_ONLY if found[0] == REJECT_POST_ONLY else CANCEL_INVALID_REPLACE
+    if invalid:
+        return REJECT_FIELD, ""
+    if left <= 0:
+        return REJECT_QUANTITY, f"quantity: a total of {quantity} leaves nothing open, {order[DONE]} is executed"
+    if minimum > left:
+        return REJECT_MIN_QUANTITY, f"min_quantity: {minimum} is more than the {left} that would be open"
+    found = flaw(book, quantity, price, order_type, tif, expire, minimum, time_ns)
+    if found is not None or not is_special(book, order_type, tif, minimum, given):
+        return found
+    return flaw_of_terms(book, Draft(terms, tif, side, price)) or flaw_of_market(book, terms, tif, side, price)
 
 
 def kept_terms(order: Order, order_type: int) -> tuple[tuple[int, Any], ...]:
@@ -304,7 +308,13 @@ def lower(order: Order, new_token: bytes, left: int, price: int, data: bytes) ->
         live[each] = live.pop(each)
     order[TOKEN] = new_token
     _tell_replaced(order, token, left, price, data)
-    placing.shrink(order, left)
+    book: Book = order[BOOK]
+    if book.plain:
+        book.events.reduced((REDUCED, book.number, order[NUMBER], order[OPEN] - left, left))
+        order[OPEN] = left
+    else:
+        _rename(order, token, new_token)
+        placing.shrink(order, left)
 
 
 def exchange(order: Order, new: Order, data: bytes) -> None:
@@ -318,6 +328,7 @@ def exchange(order: Order, new: Order, data: bytes) -> None:
     placing.forget(order)
     numbers = book.numbers
     new[NUMBER] = numbers.order = numbers.order + 1
+    _rename(new, order[TOKEN], new[TOKEN])
     _tell_replaced(new, order[TOKEN], new[OPEN], new[PRICE], data)
     trading.admit(new)
     events = book.events
@@ -329,6 +340,14 @@ def exchange(order: Order, new: Order, data: bytes) -> None:
         events[-1] = (ORDER_REPLACED, book.number, number, new[NUMBER], events[-1][4], new[PRICE])
     else:
         events.insert(index, (REDUCED, book.number, number, shown, 0))
+
+
+def _rename(order: Order, token: bytes, new_token: bytes) -> None:
+    """What a policy has in mind for an order is for the one that takes its place."""
+    session = order[SESSION]
+    stage = session.endpoint.engine.stage
+    if stage is not None:
+        stage.renamed(session, token, new_token)
 
 
 def _tell_replaced(order: Order, previous: bytes, left: int, price: int, data: bytes) -> None:

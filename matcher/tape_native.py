@@ -30,7 +30,7 @@ UINT_16: Final = 0xCD
 UINT_32: Final = 0xCE
 UINT_64: Final = 0xCF
 BYTES: Final = 0xC4  # up to 255 of them
-BYTES_MAX: Final = 255
+BYTES_16: Final = 0xC5  # up to 65,535
 
 
 def _number(out: BytesWriter, value: i64) -> None:
@@ -54,10 +54,12 @@ def _number(out: BytesWriter, value: i64) -> None:
 
 def _bytes(out: BytesWriter, value: bytes) -> None:
     size: i64 = len(value)
-    if size > BYTES_MAX:
-        raise OverflowError(f"{size} bytes, at most {BYTES_MAX}")
-    out.append(BYTES)
-    out.append(u8(size))
+    if size < 0x100:
+        out.append(BYTES)
+        out.append(u8(size))
+    else:  # a token or client data, so never more than wire.CLIENT_DATA_MAX
+        out.append(BYTES_16)
+        write_i16_be(out, i16(size))
     out.write(value)
 
 

@@ -12,24 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher.limits import QUEUE, REJECT, Key, scopes_of
-from openoutcry.matcher.sessions import TOKENS_MAX, Session
-from openoutcry.wire import (
-    AMEND,
-    BUY,
-    CANCEL,
-    CANCEL_REJECTED,
-    ENTER,
-    MASS_CANCEL,
-    MODIFY,
-    QUOTE,
-    QUOTE_STATUS,
-    REJECT_THROTTLE,
-    REJECTED,
-    REPLACE,
-    SELL,
-    SHORT_TEXT_MAX,
-    SUBMIT,
-)
+from openoutcry.matcher.sessions import Session
+from openoutcry.wire import AGAIN, REJECT_THROTTLE, SHORT_TEXT_MAX
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
@@ -136,6 +120,8 @@ class Throttle:
         """``Guard.admit_message``."""
         if session.number in self.queues:
             return self._put(session, command)
+        if command[0] == AGAIN:  # it belongs to the message after it
+            return NOW
         wait_ns, action, text = self._wait(session, time_ns)
         if not wait_ns:
             self._count(session, time_ns)
@@ -143,14 +129,17 @@ class Throttle:
         if action == QUEUE:
             self._call_back(session, wait_ns)
             return self._put(session, command)
-        return REFUSED if refuse(session, command, text) else NOW
+        return REFUSED if refusing.refuse(session, command, (REJECT_THROTTLE, text)) else NOW
 
     def _put(self, session: Session, command: Command) -> str:
+        if session in session.endpoint.engine.numbers.again and command[0] != AGAIN:
+            self.queues.put(session.number, session.day, (AGAIN, session.number))
         if self.queues.put(session.number, session.day, command):
             return QUEUED
         text = f"messages_per_second: {QUEUE_MAX} messages are waiting already"
-        if not refuse(session, command, text) and command[0] in TAKE_BACK:
-            session.events.append((CANCEL_REJECTED, session.number, command[2], REJECT_THROTTLE, text))
+        refusal = (REJECT_THROTTLE, text)
+        if not refusing.refuse(session, command, refusal):
+            refusing.keep(session, command, refusal)
         return REFUSED
 
     def _wait(self, session: Session, time_ns: int) -> tuple[int, str, str]:
@@ -178,7 +167,7 @@ class Throttle:
 
     def release(self, machine: Machine, session: Session) -> None:
         """Handle what waits of a session, as far as the limits allow now, one message after the other."""
-        from openoutcry.matcher import entry, trading
+        from openoutcry.matcher import requests, trading
 
         number, time_ns = session.number, machine.time_ns
         while number in self.queues:
@@ -189,8 +178,9 @@ class Throttle:
             day, command = self.queues.take(number)
             if session.owner is None or session.day != day:
                 continue
-            self._count(session, time_ns)
-            if not entry.HANDLERS[command[0]](session, command, time_ns):
+            if command[0] != AGAIN:
+                self._count(session, time_ns)
+            if not requests.carry_out(session, command, time_ns):
                 machine.counters["ignored_commands"] += 1
             trading.settle_all(machine.numbers)
 
@@ -198,33 +188,8 @@ class Throttle:
         """Refuse whatever waits of a session."""
         for day, command in self.queues.take_all(session.number):
             if session.owner is not None and session.day == day:
-                refuse(session, command, why)
+                refusing.refuse(session, command, (REJECT_THROTTLE, why))
 
 
-TAKE_BACK: Final = frozenset((CANCEL, MODIFY, MASS_CANCEL))
-
-
-def refuse(session: Session, command: Command, text: str) -> bool:
-    """Answer a message that brings orders with a reject; False when it only takes back, or asks."""
-    kind = command[0]
-    if kind in (ENTER, SUBMIT):
-        if command[2] not in session.tokens:
-            _reject(session, command[2], text)
-    elif kind in (REPLACE, AMEND):
-        if command[2] in session.live and command[3] not in session.tokens:
-            _reject(session, command[3], text)
-    elif kind == QUOTE:
-        for symbol, *_ in command[5]:
-            for side in (BUY, SELL):
-                status = (QUOTE_STATUS, session.number, command[2], symbol, side, 0, 0, 0, REJECT_THROTTLE, text)
-                session.events.append(status)
-    else:
-        return False
-    return True
-
-
-def _reject(session: Session, token: bytes, text: str) -> None:
-    """REJECTED, and the token is used up, unless there is no room to remember it."""
-    if len(session.tokens) < TOKENS_MAX:
-        session.tokens[token] = None
-    session.events.append((REJECTED, session.number, token, REJECT_THROTTLE, text))
+# At the end, since it needs what is above.
+from openoutcry.matcher import refusing  # noqa: E402

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
 from openoutcry.errors import VerbError
-from openoutcry.verbs import Parameter, convert, price_text
+from openoutcry.parameters import Parameter, convert, price_text
 from openoutcry.wire import PRICE_MAX
 
 ROWS_MAX: Final = 64  # the longest table in use (RTS 11) has 19 rows

@@ -100,7 +100,7 @@ def place(book: Book, order: Order) -> None:
     terms = order[TERMS]
     touch(book)
     _elect(book)  # what was printed before has nothing to do with this order
-    continuous = phases.RULES[book.phase].matching == phases.CONTINUOUS
+    continuous = phases.continuous(book)
     if terms is not None and terms.order_type in TRIGGERED:
         _await_trigger(book, order, continuous)
     elif terms is not None and terms.order_type == PEGGED:
@@ -136,6 +136,9 @@ def release(book: Book, order: Order) -> None:
 def execute(book: Book, order: Order) -> None:
     """Let an order trade as the aggressor in continuous trading; what is left of it rests, or is cancelled."""
     terms = order[TERMS]
+    if not phases.continuous(book):  # a pegged order, where everything waits for a hand
+        rest(book, order)
+        return
     if terms is not None and terms.post_only:
         _stay_passive(book, order)
         return
@@ -243,7 +246,7 @@ def _step(book: Book) -> bool:
         return True
     if not (home.dark_bids.prices or home.dark_asks.prices):
         return False
-    return phases.RULES[book.phase].matching == phases.CONTINUOUS and wake(book)
+    return phases.continuous(book) and wake(book)
 
 
 def wake(book: Book) -> bool:
@@ -294,6 +297,7 @@ def refresh(book: Book) -> None:
         and book.policy is None
         and (book.rooms is None or not book.rooms.live)
         and (guard is None or not guard.active)
+        and (home is None or home.stage is None)
     )
 
 

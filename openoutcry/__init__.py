@@ -14,21 +14,23 @@ if TYPE_CHECKING:
         ClusterError,
         JournalError,
         LoginRejected,
+        LogonError,
         OpenOutcryError,
         ProtocolError,
         VerbError,
         WireError,
     )
     from openoutcry.exchange import Exchange
-    from openoutcry.handles import Book, Desk, Endpoint, Engine, User
+    from openoutcry.handles import Book, Desk, DraftOrder, DraftQuote, Endpoint, Engine, FixSession, Policy, User
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    **dict.fromkeys(("ClientError", "ClusterError", "JournalError", "LoginRejected", "OpenOutcryError",
-                     "ProtocolError", "VerbError", "WireError"), "openoutcry.errors"),
+    **dict.fromkeys(("ClientError", "ClusterError", "JournalError", "LoginRejected", "LogonError",
+                     "OpenOutcryError", "ProtocolError", "VerbError", "WireError"), "openoutcry.errors"),
     "Exchange": "openoutcry.exchange",
-    **dict.fromkeys(("Book", "Desk", "Endpoint", "Engine", "User"), "openoutcry.handles"),
+    **dict.fromkeys(("Book", "Desk", "DraftOrder", "DraftQuote", "Endpoint", "Engine", "FixSession", "Policy",
+                     "User"), "openoutcry.handles"),
 }  # fmt: skip
 
 __all__ = [
@@ -36,12 +38,17 @@ __all__ = [
     "ClientError",
     "ClusterError",
     "Desk",
+    "DraftOrder",
+    "DraftQuote",
     "Endpoint",
     "Engine",
     "Exchange",
+    "FixSession",
     "JournalError",
     "LoginRejected",
+    "LogonError",
     "OpenOutcryError",
+    "Policy",
     "ProtocolError",
     "User",
     "VerbError",

@@ -69,6 +69,7 @@ class Link:
         self.last_event = last_event
         self.epoch = 0
         self.ready = False  # WELCOME has been received since the last HELLO
+        self.held = last_event  # the highest event that is stored; above last_event while older ones are read again
         self.stream_end = 0  # last event of this peer's stream when the matcher said WELCOME
         self._on_rewind = on_rewind
         self._next = 1  # number of the next command to be framed
@@ -90,6 +91,16 @@ class Link:
     def backlog(self) -> int:
         """Commands that the matcher has not acknowledged, queued ones included: pause readers above WINDOW."""
         return len(self._queue) + self._next - 1 - self._acked
+
+    @property
+    def acknowledged(self) -> int:
+        """Number of the newest command that the matcher has in its journal, 0 for none."""
+        return self._acked
+
+    @property
+    def submitted(self) -> int:
+        """Number of the newest command given to ``submit``, framed already or not."""
+        return self._next - 1 + len(self._queue)
 
     def frames(self, now_ns: int) -> list[bytes]:
         """The frames to send now, at ``now_ns`` of a monotonic clock. Call after submits and at least every 50 ms."""
@@ -201,8 +212,9 @@ class Link:
             raise BusRefused(f"{text}: this peer must start anew")
         self.ready = True
         self.stream_end = last_event
-        if last_event < self.last_event:
-            self.last_event = last_event
+        if last_event < max(self.last_event, self.held):
+            self.last_event = min(self.last_event, last_event)
+            self.held = last_event
             if self._on_rewind is not None:
                 self._on_rewind(last_event)
         self._last_ack_sent = self.last_event

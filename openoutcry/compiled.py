@@ -27,6 +27,7 @@ HOT: Final = (
     "openoutcry.matcher.matching",
     "openoutcry.matcher.placing",
     "openoutcry.matcher.selfmatch",
+    "openoutcry.matcher.answers",
     "openoutcry.matcher.submit",
     "openoutcry.matcher.trading",
     "openoutcry.gateway.ouch42",

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from openoutcry import verbs
+from openoutcry import parameters, verbs
 from openoutcry.errors import ClusterError, VerbError
 
 FILE_MAX: Final = 4_000_000  # bytes: some ten thousand books; a larger file is a mistake
@@ -38,7 +38,7 @@ class _Kind(NamedTuple):
     listed: str
     set_property: str
     owner: str
-    properties: dict[str, verbs.Parameter]
+    properties: dict[str, parameters.Parameter]
 
 
 KINDS: Final = {
@@ -171,7 +171,7 @@ def _properties(kind: str, given: Any) -> dict[str, Any]:
         raise VerbError("bad_argument", "properties", "a user has no properties")
     for name, value in given.items():
         try:
-            verbs.set_property(KINDS[kind].properties, kind, name, value)
+            parameters.set_property(KINDS[kind].properties, kind, name, value)
         except VerbError as error:
             raise VerbError(error.code, name, error.text) from None
     return given
@@ -227,7 +227,7 @@ def _compare(entry: Entry, row: dict[str, Any]) -> None:
             or (p.name == "port" and not said)
         ):
             continue
-        if row[p.name] != verbs.convert(p, said, entry.verb):
+        if row[p.name] != parameters.convert(p, said, entry.verb):
             text = f"{p.name} is {row[p.name]!r} in the exchange and {said!r} in the file"
             raise VerbError("exists", p.name, text + "; delete what exists, or change the file")
 
@@ -236,7 +236,7 @@ def _set(entry: Entry, name: str, present: Any, call: Call, say: Say) -> None:
     kind = KINDS[entry.kind]
     held = dict(present)
     for key, value in entry.properties.items():
-        wanted = verbs.set_property(kind.properties, entry.kind, key, value)
+        wanted = parameters.set_property(kind.properties, entry.kind, key, value)
         if held.get(key, kind.properties[key].default) in (wanted, value):
             continue  # what is not shown has its default
         try:

@@ -16,13 +16,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import narrate, verbs
+from openoutcry import narrate, parameters, verbs
 from openoutcry.errors import VerbError
+from openoutcry.fix.settings import SESSION_SETTINGS
 
 if TYPE_CHECKING:
     from openoutcry.clients.control import ControlClient
 
-_NAMED: Final = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
+_NAMED: Final = re.compile(r"([A-Za-z_]+)=(.*)", re.DOTALL)
 ARGUMENT_NOTES: Final = """\
 Arguments are given in this order, or as name=value in any order.
 A password: leave it out to be asked, - reads it from standard input, @FILE from a file."""
@@ -51,14 +52,15 @@ def explain(row: verbs.Verb) -> str:
     lines += [f"  {p.name:<{width}}  {p.meaning}{_kind(p)}" for p in row.parameters]
     properties = {
         "set_engine_property": verbs.ENGINE_PROPERTIES, "set_book_property": verbs.BOOK_PROPERTIES,
-        "set_protocol_property": verbs.ENDPOINT_PROPERTIES,
+        "set_protocol_property": verbs.ENDPOINT_PROPERTIES, "set_session_property": SESSION_SETTINGS,
+        "set_order_property": verbs.DRAFT_ORDER_PROPERTIES, "set_quote_property": verbs.DRAFT_QUOTE_PROPERTIES,
     }.get(row.name)  # fmt: skip
     if properties:
         lines += ["", "properties:", *(f"  {p.name:<22} {p.meaning} ({_value(p)})" for p in properties.values())]
     return "\n".join([*lines, "", *([ARGUMENT_NOTES] if row.parameters else [])]).rstrip()
 
 
-def _kind(p: verbs.Parameter) -> str:
+def _kind(p: parameters.Parameter) -> str:
     """An argument's choices and its default, in brackets."""
     notes = ["one of: " + ", ".join(p.choices)] if p.choices else []
     if p.type == "bool":
@@ -68,15 +70,28 @@ def _kind(p: verbs.Parameter) -> str:
     return f" ({'; '.join(notes)})" if notes else ""
 
 
-def _value(p: verbs.Parameter) -> str:
+def _value(p: parameters.Parameter) -> str:
+    """The values that a property takes, and its default."""
     if p.type == "bool":
-        return f"yes or no, default {'yes' if p.default else 'no'}"
-    if p.type == "choice":
-        return f"{', '.join(choice or 'nothing' for choice in p.choices)}; default {p.default or 'nothing'}"
-    if p.type == "text":
-        return f"text of at most {p.high} characters, default {p.default or 'nothing'}"
-    shown = verbs.price_text if p.type == "price" else str
-    return f"{shown(p.low)} to {shown(p.high)}, default {shown(p.default)}"
+        kind = "yes or no"
+    elif p.type == "choice":
+        kind = ", ".join(choice or "nothing" for choice in p.choices)
+    elif p.type in ("text", "name"):
+        kind = f"text of at most {p.high} characters"
+    else:
+        kind = f"{_shown(p, p.low)} to {_shown(p, p.high)}"
+    if p.required:
+        return f"{kind}; to be set"
+    separator = ";" if p.type == "choice" else ","
+    return f"{kind}{separator} default {_shown(p, p.default)}"
+
+
+def _shown(p: parameters.Parameter, value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if p.type == "bool":
+        return "yes" if value else "no"
+    return parameters.price_text(value) if p.type == "price" else str(value)
 
 
 def verb_parser(verb: str, options: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -97,9 +112,10 @@ def split(verb: str, words: list[str]) -> tuple[list[str], dict[str, str]]:
     """Words of a command line as positional and named arguments. Raises VerbError for a name given twice."""
     positional: list[str] = []
     named: dict[str, str] = {}
+    known = {p.name for p in verbs.VERBS[verb].parameters} if verb in verbs.VERBS else set()
     for word in words:
         match = _NAMED.fullmatch(word)
-        if match is None:
+        if match is None or not (match[1].islower() or match[1] in known):  # AAPL=50 is a value
             positional.append(word)
         elif match[1] in named:
             raise VerbError("bad_argument", match[1], f"{verb}: {match[1]} is given twice")
@@ -158,7 +174,12 @@ def ask(prompt: str) -> str:
 
 
 # The verbs that answer with the events of a desk.
-TELLING: Final = frozenset(("enter_order", "amend_order", "cancel_order", "quote", "mass_quote", "order_events"))
+TELLING: Final = frozenset((
+    "enter_order", "amend_order", "cancel_order", "quote", "mass_quote", "order_events", "submit_order", "delete_order",
+    "submit_quote", "delete_quote", "fill_order", "pull_order",
+))  # fmt: skip
+# The verbs that answer with what a client was told because of its request.
+ANSWERING: Final = frozenset(("accept_request", "reject_request", "fill_request"))
 
 
 def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool) -> int:
@@ -170,6 +191,9 @@ def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool)
         print("done")
     elif verb in TELLING:
         print(narrate.tell_all(value) or "nothing")
+    elif verb in ANSWERING:
+        print(f"request {value['request']}" if value["handled"] else f"request {value['request']}: ignored")
+        print(narrate.tell_all(value["events"]) or "nothing")
     else:
         from openoutcry.tables import show
 

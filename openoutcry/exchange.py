@@ -17,28 +17,40 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from openoutcry import parts
+from openoutcry import parts, records
 from openoutcry.errors import ClusterError, OpenOutcryError
-from openoutcry.handles import Book, Desk, Endpoint, Engine, Handle, User, name_of
+from openoutcry.handles import (
+    Book,
+    Desk,
+    DraftOrder,
+    DraftQuote,
+    Endpoint,
+    Engine,
+    FixSession,
+    Handle,
+    Policy,
+    User,
+    name_of,
+)
 
 # The rest is imported in start(), when the nursery is already loading what the parts need, on another core.
 if TYPE_CHECKING:
     from openoutcry.clients.control import ControlClient
-    from openoutcry.clients.marketdata import MarketDataClient
-    from openoutcry.clients.ouch import OuchClient
     from openoutcry.config import Config
+    from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader
 
 SEGMENT_BYTES: Final = 1024 * 1024  # of the journal: a test's is short, and a segment is written out in advance
 LOOK_AGAIN_S: Final = 0.002  # between two looks at `status` while the parts connect to the matcher
 PREFIX: Final = "openoutcry-"  # of the temporary directories
 
 Price = str | int  # "10.05"; an int is whole units of the currency
-Rows = list[dict[str, Any]]
+Rows = records.Records
 
 
 class Exchange:
@@ -71,7 +83,7 @@ class Exchange:
         self._control: ControlClient | None = None
         self._lock = threading.RLock()
         self._directory = Path()
-        self._clients: builtins.list[OuchClient | MarketDataClient] = []
+        self._clients: builtins.list[OuchTrader | FixTrader | MarketWatcher] = []
 
     # ------------------------------------------------------------------------------------- from start to stop
     def __enter__(self) -> Self:
@@ -123,7 +135,7 @@ class Exchange:
             self._parts.start(name, self._settings)
         from openoutcry.clients.control import ControlClient  # while the parts start, on another core
 
-        importlib.import_module("openoutcry.clients.ouch")  # the same: nearly every test needs it next
+        importlib.import_module("openoutcry.testkit.ouch")  # the same: nearly every test needs it next
         self._parts.wait_up(names)
         self._control = ControlClient(self._directory)
         self.wait_ready()
@@ -148,11 +160,9 @@ class Exchange:
         """End all processes and remove the temporary directory. May be called twice, or without a start."""
         with self._lock:
             control, self._control = self._control, None
-            clients, self._clients = self._clients, []
             if self._parts is not None and self._parts.owner != os.getpid():
                 return  # in a child of the process that owns all this
-            for client in clients:
-                client.close()
+            self.close_clients()
             if control is not None:
                 control.disconnect()
             if self._parts is not None:
@@ -218,22 +228,86 @@ class Exchange:
         running.wait_up(list(names))
         self.wait_ready()
 
-    def ouch_client(self, endpoint: str | Endpoint, user: str = "", password: str = "", **options: Any) -> OuchClient:
-        """A connected and logged in OUCH 4.2 client of ``endpoint``; it is closed with the exchange at the latest."""
-        from openoutcry.clients.ouch import OuchClient
+    def reset(self) -> None:
+        """Delete everything that was made since the start, and close the clients: for the next test.
 
-        found = endpoint if isinstance(endpoint, Endpoint) else self.endpoint(endpoint)
-        client = OuchClient(found.host, found.port, user, password, **options)
+        Parts that were killed are started again, and what ``config`` says is made again. What counts up goes on
+        counting: order and match numbers. Raises ClusterError, VerbError.
+        """
+        from openoutcry.testkit.market import clear
+
+        self.close_clients()
+        if dead := [name for name in self._running().names if name not in self.pids]:
+            self.restart(*dead)
+        clear(self)
+        if self._config is not None:
+            from openoutcry import config
+
+            config.apply(self._config, self.call)
+
+    def ouch_client(
+        self, endpoint: str | Endpoint | None = None, user: str = "", password: str = "", **options: Any
+    ) -> OuchTrader:
+        """A logged in OUCH 4.2 client, openoutcry.clients.ouch.OuchClient with the orders of the test kit.
+
+        endpoint: None for the first one of OUCH; when there is none it is made, and a book AAPL when there is no
+        engine. options: as for OuchClient. It is closed with the exchange at the latest.
+        """
+        from openoutcry.testkit.ouch import OuchTrader
+
+        found = self._port(endpoint, "ouch42")
+        client = OuchTrader(found.host, found.port, user, password, **options)
         self._clients.append(client)
         return client
 
-    def market_data(self, **options: Any) -> MarketDataClient:
-        """A client of the market data feed; it is closed with the exchange at the latest."""
-        from openoutcry.clients.marketdata import MarketDataClient
+    def fix_client(self, endpoint: str | Endpoint | None = None, **settings: Any) -> FixTrader:
+        """A logged on FIX client, openoutcry.clients.fix.FixClient with the orders of the test kit.
 
-        client = MarketDataClient(self.feed, self.snapshot, **options)
+        endpoint: None for the first one of FIX; else as for ``ouch_client``. settings: as for FixClient; SenderCompID
+        is CLIENT and TargetCompID EXCHANGE unless they are given. It is closed with the exchange at the latest.
+        """
+        from openoutcry.testkit.fix import FixTrader
+
+        found = self._port(endpoint, "fix44")
+        version = {"BeginString": "FIX.4.4"} if found.protocol == "fix" else {}
+        given = {**version, "SenderCompID": "CLIENT", "TargetCompID": "EXCHANGE", **settings}
+        client = FixTrader(found, **given)
         self._clients.append(client)
         return client
+
+    def market_data(self, *symbols: str, **options: Any) -> MarketWatcher:
+        """A client of the market data feed, openoutcry.clients.marketdata.MarketDataClient that collects trades.
+
+        symbols: to subscribe to at once. options: as for MarketDataClient. It is closed with the exchange at the
+        latest.
+        """
+        from openoutcry.testkit.books import MarketWatcher
+
+        client = MarketWatcher(self.feed, self.snapshot, **options)
+        self._clients.append(client)
+        client.watch(*symbols)
+        return client
+
+    @property
+    def clients(self) -> tuple[OuchTrader | FixTrader | MarketWatcher, ...]:
+        """The clients that were made by the methods above."""
+        return tuple(self._clients)
+
+    def close_clients(self) -> None:
+        """Close all of them, whatever state they are in."""
+        clients, self._clients = self._clients, []
+        for client in clients:
+            with suppress(OpenOutcryError):
+                client.close()
+
+    def _port(self, endpoint: str | Endpoint | None, protocol: str) -> Endpoint:
+        if isinstance(endpoint, Endpoint):
+            return endpoint
+        if endpoint is not None:
+            return self.endpoint(endpoint)
+        from openoutcry.testkit.market import port
+
+        return port(self, protocol)
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint ``name``, as it is now. Raises ClusterError when there is none."""
@@ -251,7 +325,7 @@ class Exchange:
             if self._control is None:
                 raise ClusterError("this exchange is not running")
             try:
-                return self._control.call(verb, *plain, **named)
+                return records.of(self._control.call(verb, *plain, **named))
             except OpenOutcryError as error:
                 if died := self._obituaries():
                     error.add_note(died)
@@ -269,6 +343,23 @@ class Exchange:
     def set_engine_property(self, engine: str | Engine, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.ENGINE_PROPERTIES."""
         self.call("set_engine_property", engine, name, value)
+
+    def start_engine(self, engine: str | Engine) -> None:
+        """Have an engine that was stopped take messages again."""
+        self.call("start_engine", engine)
+
+    def stop_engine(self, engine: str | Engine) -> None:
+        """Have an engine refuse every message of its clients."""
+        self.call("stop_engine", engine)
+
+    def add_policy(self, engine: str | Engine, name: str, kind: str, options: str = "") -> Policy:
+        """Have an engine act on its clients' orders by itself; options: "percent=50 book=aapl" (docs/simulator.md)."""
+        self.call("add_policy", engine, name, kind, options)
+        return Policy(self, name, name_of(engine), kind)
+
+    def delete_policy(self, engine: str | Engine, name: str | Policy) -> None:
+        """Take a policy away."""
+        self.call("delete_policy", engine, name)
 
     def create_book(self, name: str, engine: str | Engine, symbol: str) -> Book:
         """Make an order book."""
@@ -300,6 +391,36 @@ class Exchange:
     def set_protocol_property(self, endpoint: str | Endpoint, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.ENDPOINT_PROPERTIES."""
         self.call("set_protocol_property", endpoint, name, value)
+
+    def create_session(self, endpoint: str | Endpoint, **settings: str | int | bool) -> FixSession:
+        """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS, as SenderCompID="ISLD" (ours)."""
+        facts = self.call("create_session", endpoint, **settings)
+        return FixSession(self, facts["name"], facts["endpoint"])
+
+    def delete_session(self, endpoint: str | Endpoint, session: str | FixSession) -> None:
+        """Forget a FIX session: log its client out, cancel its orders."""
+        self.call("delete_session", endpoint, session)
+
+    def set_session_property(
+        self, endpoint: str | Endpoint, session: str | FixSession, name: str, value: str | int | bool
+    ) -> None:
+        """Change a setting of a FIX session."""
+        self.call("set_session_property", endpoint, session, name, value)
+
+    def reset_session(self, endpoint: str | Endpoint, session: str | FixSession) -> None:
+        """Set both sequence numbers of a FIX session to 1; a client that is logged on is disconnected."""
+        self.call("reset_session", endpoint, session)
+
+    def set_sequence(
+        self, endpoint: str | Endpoint, session: str | FixSession, next_out: int | None = None,
+        next_in: int | None = None,
+    ) -> None:  # fmt: skip
+        """Set the sequence numbers of a FIX session whose client is not logged on."""
+        self.call("set_sequence", endpoint, session, next_out, next_in)
+
+    def logout_session(self, endpoint: str | Endpoint, session: str | FixSession, reason: str = "") -> None:
+        """Log the client of a FIX session out; it may log on again."""
+        self.call("logout_session", endpoint, session, reason)
 
     def create_user(
         self, name: str, password: str, endpoint: str | Endpoint | None = None, account: str | None = None,
@@ -362,9 +483,9 @@ class Exchange:
         """Take a risk limit away."""
         self.call("clear_limit", engine, scope, name, rule)
 
-    def kill_switch(self, engine: str | Engine, scope: str, name: str) -> dict[str, Any]:
+    def kill_switch(self, engine: str | Engine, scope: str, name: str) -> records.Record:
         """Cancel all orders of a firm, an account ... and reject new ones until ``revive``."""
-        found: dict[str, Any] = self.call("kill_switch", engine, scope, name)
+        found: records.Record = self.call("kill_switch", engine, scope, name)
         return found
 
     def revive(self, engine: str | Engine, scope: str, name: str) -> None:
@@ -453,9 +574,9 @@ class Exchange:
         self, engine: str | Engine, session: int | None = None, desk: str | Desk | None = None,
         account: str | None = None, firm: str | None = None, book: str | Book | None = None, side: str | None = None,
         low: Price | None = None, high: Price | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> records.Record:  # fmt: skip
         """Cancel all orders to which everything given applies; returns how many: {"orders": 3}."""
-        found: dict[str, Any] = self.call("mass_cancel", engine, session, desk, account, firm, book, side, low, high)
+        found: records.Record = self.call("mass_cancel", engine, session, desk, account, firm, book, side, low, high)
         return found
 
     def quote(
@@ -473,40 +594,126 @@ class Exchange:
         found: Rows = self.call("mass_quote", desk, quotes, engine, indicative)
         return found
 
-    def break_trade(self, match: int, reason: str = "erroneous") -> dict[str, Any]:
-        """Declare that a trade never was."""
-        found: dict[str, Any] = self.call("break_trade", match, reason)
+    def create_order(self, order_id: str, book: str | Book, desk: str | Desk = "desk") -> DraftOrder:
+        """Begin an order, property by property; the market does not know it before ``submit_order``."""
+        self.call("create_order", order_id, book, desk)
+        return DraftOrder(self, order_id, name_of(book), name_of(desk))
+
+    def set_order_property(
+        self, order_id: str | DraftOrder, name: str, value: str | int | bool, desk: str | Desk = "desk"
+    ) -> None:
+        """Set a property of an order that is not submitted yet: openoutcry.verbs.DRAFT_ORDER_PROPERTIES."""
+        self.call("set_order_property", order_id, name, value, desk)
+
+    def submit_order(self, order_id: str | DraftOrder, desk: str | Desk = "desk") -> Rows:
+        """Enter the order as it is; returns what the desk was told, as ``enter_order``."""
+        found: Rows = self.call("submit_order", order_id, desk)
         return found
 
-    def correct_trade(self, match: int, price: Price, reason: str = "erroneous") -> dict[str, Any]:
+    def delete_order(self, order_id: str | DraftOrder, desk: str | Desk = "desk") -> Rows:
+        """Forget an order that is not submitted yet, or cancel it; returns what the desk was told."""
+        found: Rows = self.call("delete_order", order_id, desk)
+        return found
+
+    def create_quote(self, quote_id: str, book: str | Book, desk: str | Desk = "desk") -> DraftQuote:
+        """Begin a quote of both sides of a book, property by property."""
+        self.call("create_quote", quote_id, book, desk)
+        return DraftQuote(self, quote_id, name_of(book), name_of(desk))
+
+    def set_quote_property(
+        self, quote_id: str | DraftQuote, name: str, value: str | int | bool, desk: str | Desk = "desk"
+    ) -> None:
+        """Set a property of a quote: openoutcry.verbs.DRAFT_QUOTE_PROPERTIES."""
+        self.call("set_quote_property", quote_id, name, value, desk)
+
+    def submit_quote(self, quote_id: str | DraftQuote, desk: str | Desk = "desk") -> Rows:
+        """Quote, or quote again what has changed since; returns what the desk was told."""
+        found: Rows = self.call("submit_quote", quote_id, desk)
+        return found
+
+    def delete_quote(self, quote_id: str | DraftQuote, desk: str | Desk = "desk") -> Rows:
+        """Forget a quote, and take it out of the market; returns what the desk was told."""
+        found: Rows = self.call("delete_quote", quote_id, desk)
+        return found
+
+    def match_orders(
+        self, book: str | Book, order_a: str, order_b: str, quantity: int | None = None, price: Price | None = None,
+        desk: str | Desk = "desk",
+    ) -> records.Record:  # fmt: skip
+        """Execute two live orders against each other, whatever their places; returns the match.
+
+        order_a, order_b: the desk's names for them, or the order reference numbers of anybody's.
+        """
+        found: records.Record = self.call("match_orders", book, order_a, order_b, quantity, price, desk)
+        return found
+
+    def accept_request(self, engine: str | Engine, request: int | None = None) -> records.Record:
+        """Take what a client asks of a manual engine; returns what the client was told: ``{"events": [...]}``."""
+        found: records.Record = self.call("accept_request", engine, request)
+        return found
+
+    def reject_request(
+        self, engine: str | Engine, reason: str = "invalid field", text: str = "", request: int | None = None
+    ) -> records.Record:
+        """Refuse what a client asks of a manual engine; reason: one of openoutcry.wire.REJECT_REASONS."""
+        found: records.Record = self.call("reject_request", engine, reason, text, request)
+        return found
+
+    def fill_request(
+        self, engine: str | Engine, quantity: int | None = None, price: Price | None = None, request: int | None = None
+    ) -> records.Record:
+        """Take an order of a manual engine, and execute it at once, in whole or in part."""
+        found: records.Record = self.call("fill_request", engine, quantity, price, request)
+        return found
+
+    def fill_order(self, order: int, quantity: int | None = None, price: Price | None = None) -> Rows:
+        """Execute a live order of anybody against the desk ``house``; order: its order reference number."""
+        found: Rows = self.call("fill_order", order, quantity, price)
+        return found
+
+    def pull_order(self, order: int, leaves: int = 0, reason: str = "supervisory") -> Rows:
+        """Cancel a live order of anybody, unasked; reason: one of openoutcry.wire.CANCEL_REASONS."""
+        found: Rows = self.call("pull_order", order, leaves, reason)
+        return found
+
+    def break_trade(self, match: int, reason: str = "erroneous") -> records.Record:
+        """Declare that a trade never was."""
+        found: records.Record = self.call("break_trade", match, reason)
+        return found
+
+    def correct_trade(self, match: int, price: Price, reason: str = "erroneous") -> records.Record:
         """Change the price of a trade."""
-        found: dict[str, Any] = self.call("correct_trade", match, price, reason)
+        found: records.Record = self.call("correct_trade", match, price, reason)
         return found
 
     # ------------------------------------------------------------------------------------- looking
-    def status(self) -> dict[str, Any]:
+    def status(self) -> records.Record:
         """Whether everything is connected and moving, with processes and endpoints."""
-        found: dict[str, Any] = self.call("status")
+        found: records.Record = self.call("status")
         return found
 
-    def statistics(self) -> dict[str, Any]:
+    def statistics(self) -> records.Record:
         """Counters of every part."""
-        found: dict[str, Any] = self.call("statistics")
+        found: records.Record = self.call("statistics")
         return found
 
-    def depth(self, book: str | Book, levels: int = 0) -> dict[str, Any]:
+    def depth(self, book: str | Book, levels: int = 0) -> records.Record:
         """A book's price levels as the matcher has them."""
-        found: dict[str, Any] = self.call("depth", book, levels)
+        found: records.Record = self.call("depth", book, levels)
         return found
 
-    def describe(self, book: str | Book) -> dict[str, Any]:
-        """Everything about one book."""
-        found: dict[str, Any] = self.call("describe", book)
+    def describe(self, name: str | Handle, kind: str = "book", of: str | Handle | None = None) -> records.Record:
+        """Everything about one thing, with all its properties (``explained``): type, default, meaning, value.
+
+        kind: one of openoutcry.verbs.DESCRIBED. of: the desk of an order or quote, the endpoint of a session, the
+        engine of a policy or desk.
+        """
+        found: records.Record = self.call("describe", name, kind, of)
         return found
 
-    def indicative(self, book: str | Book) -> dict[str, Any]:
+    def indicative(self, book: str | Book) -> records.Record:
         """Where an auction in the book would end now."""
-        found: dict[str, Any] = self.call("indicative", book)
+        found: records.Record = self.call("indicative", book)
         return found
 
     def orders(self, book: str | Book, desk: str | Desk | None = None, count: int = 100) -> Rows:
@@ -528,9 +735,14 @@ class Exchange:
 
     def order_status(
         self, order_id: str, desk: str | Desk = "desk", engine: str | Engine | None = None
-    ) -> dict[str, Any]:
+    ) -> records.Record:
         """An order as it is, with the shares before it in its queue (``ahead``)."""
-        found: dict[str, Any] = self.call("order_status", order_id, desk, engine)
+        found: records.Record = self.call("order_status", order_id, desk, engine)
+        return found
+
+    def requests(self, engine: str | Engine | None = None, count: int = 100) -> Rows:
+        """What waits for a hand at manual engines, the oldest first."""
+        found: Rows = self.call("requests", engine, count)
         return found
 
     def positions(self, engine: str | Engine, account: str | None = None) -> Rows:
@@ -543,9 +755,9 @@ class Exchange:
         found: Rows = self.call("fees_paid", account)
         return found
 
-    def state_hash(self) -> dict[str, Any]:
+    def state_hash(self) -> records.Record:
         """Hash of the matcher's state and the sequence number it belongs to."""
-        found: dict[str, Any] = self.call("state_hash")
+        found: records.Record = self.call("state_hash")
         return found
 
     def list(self, kind: str) -> Any:

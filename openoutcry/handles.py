@@ -6,11 +6,18 @@ takes a name, the handle will do as well.
 
 from __future__ import annotations
 
+import shlex
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from openoutcry.errors import ClusterError
 
 if TYPE_CHECKING:
     from openoutcry.exchange import Exchange
+    from openoutcry.testkit.books import Side
+
+LOOK_AGAIN_S: Final = 0.002  # between two looks at what waits
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,46 @@ class Engine(Handle):
         """Set a risk limit of a firm, an account or a session."""
         self.exchange.set_limit(self, scope, name, rule, value)
 
+    def start(self) -> None:
+        """Take messages again, after ``stop``."""
+        self.exchange.start_engine(self)
+
+    def stop(self) -> None:
+        """Refuse every message of its clients."""
+        self.exchange.stop_engine(self)
+
+    def add_policy(self, name: str, kind: str, **options: str | int | bool) -> Policy:
+        """Act on clients' orders by itself: ``engine.add_policy("half", "auto-fill", percent=50)``."""
+        words = [f"{key}={value}" for key, value in options.items()]
+        return self.exchange.add_policy(self, name, kind, shlex.join(words))
+
+    def requests(self, count: int = 100) -> list[dict[str, Any]]:
+        """What waits for a hand, the oldest first; the engine's kind is manual."""
+        return self.exchange.requests(self, count)
+
+    def wait_for_request(self, timeout: float = 5.0) -> dict[str, Any]:
+        """The oldest request, as soon as there is one. Raises ClusterError after ``timeout`` seconds without any."""
+        deadline = time.monotonic() + timeout
+        while not (found := self.requests(1)):
+            if time.monotonic() > deadline:
+                raise ClusterError(f"nothing waits at engine {self.name!r} after {timeout} s")
+            time.sleep(LOOK_AGAIN_S)
+        return found[0]
+
+    def accept(self, request: int | None = None) -> dict[str, Any]:
+        """Take a request, by default the oldest."""
+        return self.exchange.accept_request(self, request)
+
+    def reject(self, reason: str = "invalid field", text: str = "", request: int | None = None) -> dict[str, Any]:
+        """Refuse a request, by default the oldest."""
+        return self.exchange.reject_request(self, reason, text, request)
+
+    def fill(
+        self, quantity: int | None = None, price: str | int | None = None, request: int | None = None
+    ) -> dict[str, Any]:
+        """Take an order, by default the oldest request, and execute it at once."""
+        return self.exchange.fill_request(self, quantity, price, request)
+
     def desk(self, name: str = "desk", account: str | None = None, firm: str | None = None) -> Desk:
         """A desk: a client that enters its orders by verbs."""
         return self.exchange.desk(self, name, account, firm)
@@ -130,6 +177,16 @@ class Book(Handle):
         """Its last trades, the newest first."""
         return self.exchange.trades(self, count)
 
+    def expect_best(self, bid: Side = ..., ask: Side = ..., timeout: float = 5.0) -> None:
+        """Wait until these are the best prices: a price, (price, quantity), or None for an empty side.
+
+        Raises openoutcry.testkit.Unexpected, an AssertionError that shows the book.
+        """
+        __tracebackhide__ = True
+        from openoutcry.testkit.books import expect_best
+
+        expect_best(self, bid, ask, timeout)
+
     def indicative(self) -> dict[str, Any]:
         """Where an auction would end now."""
         return self.exchange.indicative(self)
@@ -161,6 +218,37 @@ class Endpoint(Handle):
     def set_property(self, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.ENDPOINT_PROPERTIES."""
         self.exchange.set_protocol_property(self, name, value)
+
+    def create_session(self, **settings: str | int | bool) -> FixSession:
+        """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS."""
+        return self.exchange.create_session(self, **settings)
+
+
+@dataclass(frozen=True)
+class FixSession(Handle):
+    """A FIX session that was set up. name: both ends, as ``FIX.4.2:ISLD->TW42``."""
+
+    endpoint: str
+
+    def delete(self) -> None:
+        """Log its client out, cancel its orders and forget it."""
+        self.exchange.delete_session(self.endpoint, self)
+
+    def set_property(self, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.fix.settings.SESSION_SETTINGS."""
+        self.exchange.set_session_property(self.endpoint, self, name, value)
+
+    def reset(self) -> None:
+        """Begin both sequence numbers at 1 again."""
+        self.exchange.reset_session(self.endpoint, self)
+
+    def set_sequence(self, next_out: int | None = None, next_in: int | None = None) -> None:
+        """Set the sequence numbers, while its client is not logged on."""
+        self.exchange.set_sequence(self.endpoint, self, next_out, next_in)
+
+    def logout(self, reason: str = "") -> None:
+        """Log its client out; it may log on again."""
+        self.exchange.logout_session(self.endpoint, self, reason)
 
 
 @dataclass(frozen=True)
@@ -209,6 +297,70 @@ class Desk(Handle):
     def events(self, since: int = 0, count: int = 100) -> list[dict[str, Any]]:
         """What it was told, each with its ``number``, from the one after ``since``."""
         return self.exchange.order_events(self, since, self.engine, count)
+
+
+@dataclass(frozen=True)
+class Policy(Handle):
+    """A rule by which an engine acts on its clients' orders by itself."""
+
+    engine: str
+    kind: str
+
+    def delete(self) -> None:
+        """Take it away."""
+        self.exchange.delete_policy(self.engine, self)
+
+
+@dataclass(frozen=True)
+class DraftOrder(Handle):
+    """An order in the making: ``order.set(side="buy", quantity=100, price="10.05")``, then ``order.submit()``."""
+
+    book: str
+    desk: str
+
+    def set_property(self, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.verbs.DRAFT_ORDER_PROPERTIES."""
+        self.exchange.set_order_property(self, name, value, self.desk)
+
+    def set(self, **properties: str | int | bool) -> DraftOrder:
+        """Set several, in the order given."""
+        for name, value in properties.items():
+            self.set_property(name, value)
+        return self
+
+    def submit(self) -> list[dict[str, Any]]:
+        """Enter it; returns what its desk was told."""
+        return self.exchange.submit_order(self, self.desk)
+
+    def delete(self) -> list[dict[str, Any]]:
+        """Forget it, or cancel it once it has been submitted."""
+        return self.exchange.delete_order(self, self.desk)
+
+
+@dataclass(frozen=True)
+class DraftQuote(Handle):
+    """A quote in the making: ``quote.set(bid_quantity=100, bid_price="10", ...)``, then ``quote.submit()``."""
+
+    book: str
+    desk: str
+
+    def set_property(self, name: str, value: str | int | bool) -> None:
+        """Set one of openoutcry.verbs.DRAFT_QUOTE_PROPERTIES."""
+        self.exchange.set_quote_property(self, name, value, self.desk)
+
+    def set(self, **properties: str | int | bool) -> DraftQuote:
+        """Set several, in the order given."""
+        for name, value in properties.items():
+            self.set_property(name, value)
+        return self
+
+    def submit(self) -> list[dict[str, Any]]:
+        """Quote, or quote again what has changed since; returns what its desk was told."""
+        return self.exchange.submit_quote(self, self.desk)
+
+    def delete(self) -> list[dict[str, Any]]:
+        """Forget it, and take it out of the market."""
+        return self.exchange.delete_quote(self, self.desk)
 
 
 @dataclass(frozen=True)

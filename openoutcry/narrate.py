@@ -29,6 +29,9 @@ _LIQUIDITY: Final = {
 }
 
 
+_REQUESTS: Final = {1: "cancel", 2: "change"}
+
+
 def _name(names: Mapping[int, str], code: Any) -> str:
     return names.get(code, str(code)) if isinstance(code, int) else str(code)
 
@@ -98,6 +101,9 @@ _LINES: Final[dict[str, Callable[[Event], str]]] = {
     "mass_canceled": lambda e: f"{e['orders']} orders",
     "fee": lambda e: f"{e['amount']} for match {e['match']}",
     "trigger_moved": lambda e: f"to {e['price']}",
+    "request_rejected": lambda e: f"{_REQUESTS.get(e['request_kind'], 'request')} {e['request']}, {e['text']}",
+    "cancel_requested": lambda e: f"by {e['request']}",
+    "echoed": lambda e: str(e["data"]),
 }  # fmt: skip
 
 

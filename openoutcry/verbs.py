@@ -8,13 +8,14 @@ the field, the value and the rule.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
+from openoutcry.fix.settings import APPL_VERSIONS, SESSION_SETTINGS
+from openoutcry.parameters import REQUIRED as _REQUIRED
+from openoutcry.parameters import Parameter, convert
 
 ERROR_CODES: Final = {
     "unknown_verb": "there is no such verb",
@@ -27,32 +28,6 @@ ERROR_CODES: Final = {
     "unavailable": "a process that this needs does not answer",
     "malformed": "the request is not a message of the control protocol",
 }
-
-_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]+")
-_SYMBOL: Final = re.compile(r"[!-~]+")  # printable ASCII without blanks, and no slash: it ends a feed topic
-_REQUIRED: Final = object()
-
-
-class Parameter(NamedTuple):
-    """One argument of a verb, or one property.
-
-    type: ``name`` (letters, digits, ``_ . -``), ``symbol``, ``text``, ``secret``, ``int``, ``bool``, ``price``
-    (a decimal number as text or an int; stored as an integer in 1e-8), ``choice`` (one of `choices`), ``value`` (a
-    property's, judged later). low, high: range of an int or a price (in 1e-8), length of a text.
-    """
-
-    name: str
-    type: str
-    meaning: str
-    default: Any = _REQUIRED
-    low: int = 0
-    high: int = wire.NAME_MAX
-    choices: tuple[str, ...] = ()
-
-    @property
-    def required(self) -> bool:
-        """True when there is no default."""
-        return self.default is _REQUIRED
 
 
 class Verb(NamedTuple):
@@ -86,6 +61,9 @@ DAY_MS: Final = 86_400_000
 def _choice(name: str, meaning: str, choices: Iterable[str], default: Any = _REQUIRED) -> Parameter:
     return Parameter(name, "choice", meaning, default, choices=tuple(choices))
 
+
+ORDER_SIDES: Final = {"buy": wire.BUY, "sell": wire.SELL, "sell-short": wire.SELL_SHORT,
+                      "sell-short-exempt": wire.SELL_SHORT_EXEMPT}  # fmt: skip
 
 ENGINE_PROPERTIES: Final[dict[str, Parameter]] = {
     p.name: p
@@ -192,6 +170,26 @@ ORDER_PROPERTIES: Final[dict[str, Parameter]] = {
         Parameter("keep", "bool", "not cancelled on disconnect", None),
     )
 }  # fmt: skip
+# What a draft of an order, or of a quote, is made of: create_order, set_order_property, submit_order.
+DRAFT_ORDER_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        _choice("side", "side", ORDER_SIDES),
+        Parameter("quantity", "int", "quantity", _REQUIRED, 0, wire.QUANTITY_MAX),
+        Parameter("price", "price", "limit price; none for market orders", None, 0, wire.PRICE_MAX),
+        *ORDER_PROPERTIES.values(),
+    )
+}
+DRAFT_QUOTE_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        Parameter("bid_quantity", "int", "0: no bid", 0, 0, wire.QUANTITY_MAX),
+        Parameter("bid_price", "price", "bid price", 0, 0, wire.PRICE_MAX),
+        Parameter("ask_quantity", "int", "0: no offer", 0, 0, wire.QUANTITY_MAX),
+        Parameter("ask_price", "price", "ask price", 0, 0, wire.PRICE_MAX),
+        Parameter("indicative", "bool", "shown, not tradeable", False),
+    )
+}
 ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
     p.name: p
     for p in (
@@ -204,16 +202,32 @@ ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
         Parameter("max_connections", "int", "connections at the same time; more are closed at once", 1_000, 1, 20_000),
         Parameter("write_buffer_max", "int", "bytes waiting for a client that does not read; it is dropped beyond",
                   1_000_000, 10_000, 64_000_000),
+        Parameter("tls_certificate", "text", "FIX: PEM file with our certificate; empty: no TLS", "", 0, 1_024),
+        Parameter("tls_key", "text", "FIX: PEM file with its key; empty: it is in the certificate's", "", 0, 1_024),
+        Parameter("tls_client_ca", "text", "FIX: PEM file of who signs clients' certificates; empty: none is asked for",
+                  "", 0, 1_024),
+        Parameter("tls_certificates", "text", "FIX: certificates by server name, as 'name=cert:key name=cert:key'", "",
+                  0, wire.ARGUMENT_TEXT_MAX),
     )
 }  # fmt: skip
 
 
+_CODES: Final = {"DefaultApplVerID": tuple(APPL_VERSIONS.values())}  # as the tag has it, also in QuickFIX's files
 _BOOK: Final = _name("book", "name of the book")
+_ENDPOINT: Final = _name("endpoint", "name of the endpoint")
+_SESSION_NAME: Final = Parameter(
+    "session", "text", "name of the session, as FIX.4.2:ISLD->TW42", _REQUIRED, 1, wire.USER_MAX
+)
 _DESK: Final = _name("desk", "whose order: a desk is a client of the verbs; it is made when it is first used", "desk")
 _OF_ENGINE: Final = _name("engine", "engine of the desk; none: the only one it can be", None)
 _ORDER_ID: Final = _name("order_id", "the desk's name for the order")
+_QUOTE_ID: Final = _name("quote_id", "the desk's name for the quote")
 _AUCTION: Final = Parameter("auction", "bool", "begin with a volatility auction instead of at once", False)
 _COUNT: Final = Parameter("count", "int", "how many at most", 100, 1, 1_000)
+_REQUEST: Final = Parameter("request", "int", "number of the request; none: the oldest", None, 1, wire.UINT63_MAX)
+_NUMBER: Final = Parameter("order", "int", "order reference number", low=1, high=wire.UINT63_MAX)
+_PART: Final = Parameter("quantity", "int", "how much of it; none: all that is open", None, 1, wire.QUANTITY_MAX)
+_AT: Final = Parameter("price", "price", "at what price; none: its own, else the last", None, 1, wire.PRICE_MAX)
 _MATCH: Final = Parameter("match", "int", "match number of the trade", low=1, high=wire.UINT63_MAX)
 _BREAK: Final = _choice("reason", "why", wire.BREAK_REASONS.values(), "erroneous")
 # The rules of openoutcry.matcher.limits, and for what they can be set.
@@ -225,10 +239,10 @@ _SCOPE_NAME: Final = _name("name", "name of the engine, book, firm or account, o
 FEES: Final = ("maker_fee", "taker_fee", "maker_fee_ppm", "taker_fee_ppm")
 _FIRM: Final = _name("firm", "name of the firm")
 _RULE: Final = _choice("rule", "which limit", LIMIT_RULES)
-ORDER_SIDES: Final = {"buy": wire.BUY, "sell": wire.SELL, "sell-short": wire.SELL_SHORT,
-                      "sell-short-exempt": wire.SELL_SHORT_EXEMPT}  # fmt: skip
-LISTS: Final = ("engines", "books", "instruments", "orders", "endpoints", "users", "sessions", "desks", "limits",
-                "fees", "properties", "verbs")  # fmt: skip
+DESCRIBED: Final = ("book", "engine", "endpoint", "session", "order", "quote", "user", "desk", "policy")
+LISTS: Final = ("engines", "books", "instruments", "orders", "endpoints", "users", "sessions", "fix_sessions", "desks",
+                "drafts", "requests", "policies",
+                "policy_kinds", "limits", "fees", "properties", "verbs")  # fmt: skip
 
 
 def _quantity(name: str, meaning: str, default: Any = _REQUIRED) -> Parameter:
@@ -248,10 +262,19 @@ VERBS: Final[dict[str, Verb]] = {
     for verb in (
         # engines and books
         Verb("create_engine", (_name("name", "name of the new engine"),
-                               _name("kind", "how it behaves: matching", "matching")),
+                               _name("kind", "how it behaves: matching; manual waits for a hand; echo sends messages "
+                                     "back", "matching")),
              "make an engine: a set of books with one trading day; it starts open"),
         Verb("delete_engine", (_name("name", "name of the engine"),), "remove an engine without books and endpoints"),
         Verb("set_engine_property", (_ENGINE, *_PROPERTY), "set a property of an engine"),
+        Verb("start_engine", (_ENGINE,), "have an engine that was stopped take messages again"),
+        Verb("stop_engine", (_ENGINE,), "have an engine refuse every message of its clients"),
+        Verb("add_policy", (_ENGINE, _name("name", "name of the new policy"),
+                            _name("kind", "what it does: auto-fill, auto-reject, auto-cancel, partial-then-cancel, "
+                                  "halt, silent, delay"),
+                            Parameter("options", "text", "as 'percent=50 book=aapl'", "", 0, wire.ARGUMENT_TEXT_MAX)),
+             "have an engine act on its clients' orders by itself"),
+        Verb("delete_policy", (_ENGINE, _name("name", "name of the policy")), "take a policy away"),
         Verb("create_book", (_name("name", "name of the new book"), _ENGINE,
                              Parameter("symbol", "symbol", "what clients call it, unique on its engine", low=1,
                                        high=wire.SYMBOL_MAX)),
@@ -270,6 +293,24 @@ VERBS: Final[dict[str, Verb]] = {
              "close a port, cancel its orders, forget its sessions"),
         Verb("set_protocol_property", (_name("endpoint", "name of the endpoint"), *_PROPERTY),
              "set a property of an endpoint"),
+        # FIX sessions
+        Verb("create_session", (_name("endpoint", "name of a FIX endpoint"),
+                                *(p._replace(default=None, choices=p.choices + _CODES.get(p.name, ()))
+                                  for p in SESSION_SETTINGS.values())),
+             "set up a FIX session; an endpoint without sessions accepts any CompIDs", options=len(SESSION_SETTINGS)),
+        Verb("delete_session", (_ENDPOINT, _SESSION_NAME),
+             "forget a FIX session: log its client out, cancel its orders"),
+        Verb("set_session_property", (_ENDPOINT, _SESSION_NAME, *_PROPERTY), "change a setting of a FIX session"),
+        Verb("reset_session", (_ENDPOINT, _SESSION_NAME),
+             "set both sequence numbers of a FIX session to 1; a client that is logged on is disconnected"),
+        Verb("set_sequence", (_ENDPOINT, _SESSION_NAME,
+                              Parameter("next_out", "int", "MsgSeqNum of the next message sent; none: as it is", None,
+                                        1, wire.QUANTITY_MAX),
+                              Parameter("next_in", "int", "MsgSeqNum expected next; none: as it is", None, 1,
+                                        wire.QUANTITY_MAX)),
+             "set the sequence numbers of a FIX session whose client is not logged on"),
+        Verb("logout_session", (_ENDPOINT, _SESSION_NAME, _reason("Text of the Logout")),
+             "log the client of a FIX session out; it may log on again"),
         Verb("create_user", (_name("name", "user name, letters of either case alike"),
                              Parameter("password", "secret", "password; stored hashed", _REQUIRED, 1, 256),
                              _name("endpoint", "the endpoint it may use; none: every one", None),
@@ -340,6 +381,35 @@ VERBS: Final[dict[str, Verb]] = {
                                       wire.ARGUMENT_TEXT_MAX),
                             _OF_ENGINE, Parameter("indicative", "bool", "shown, not tradeable", False)),
              "quote several books at once"),
+        # orders and quotes, property by property
+        Verb("create_order", (_ORDER_ID, _BOOK, _DESK), "begin an order: a draft, which the market does not know yet"),
+        Verb("set_order_property", (_ORDER_ID, *_PROPERTY, _DESK),
+             "set a property of an order that is not submitted yet: side, quantity, price, or one of enter_order's"),
+        Verb("submit_order", (_ORDER_ID, _DESK), "enter the order as it is; answers with what the desk got"),
+        Verb("delete_order", (_ORDER_ID, _DESK), "forget an order that is not submitted yet, or cancel it"),
+        Verb("create_quote", (_QUOTE_ID, _BOOK, _DESK), "begin a quote of both sides of a book"),
+        Verb("set_quote_property", (_QUOTE_ID, *_PROPERTY, _DESK),
+             "set a property of a quote: bid_quantity, bid_price, ask_quantity, ask_price, indicative"),
+        Verb("submit_quote", (_QUOTE_ID, _DESK), "quote, or quote again what has changed since"),
+        Verb("delete_quote", (_QUOTE_ID, _DESK), "forget a quote, and take it out of the market"),
+        Verb("match_orders", (_BOOK, _name("order_a", "a live order: the desk's name for it, or anybody's by number"),
+                              _name("order_b", "a live order of the other side"),
+                              Parameter("quantity", "int", "none: as much as both have open", None, 1,
+                                        wire.QUANTITY_MAX),
+                              Parameter("price", "price", "none: that of the older order", None, 1, wire.PRICE_MAX),
+                              _DESK),
+             "execute two live orders against each other, whatever their places"),
+        # by hand
+        Verb("accept_request", (_ENGINE, _REQUEST), "take what a client asks of a manual engine"),
+        Verb("reject_request", (_ENGINE, _choice("reason", "why", wire.REJECT_REASONS.values(), "invalid field"),
+                                Parameter("text", "text", "what the client is told; none: the reason", "", 0,
+                                          wire.SHORT_TEXT_MAX), _REQUEST),
+             "refuse what a client asks of a manual engine"),
+        Verb("fill_request", (_ENGINE, _PART, _AT, _REQUEST), "take an order, and execute it at once"),
+        Verb("fill_order", (_NUMBER, _PART, _AT), "execute a live order of anybody against the desk `house`"),
+        Verb("pull_order", (_NUMBER, Parameter("leaves", "int", "what stays open", 0, 0, wire.QUANTITY_MAX),
+                            _choice("reason", "why", wire.CANCEL_REASONS.values(), "supervisory")),
+             "cancel a live order of anybody, unasked, or a part of it"),
         Verb("break_trade", (_MATCH, _BREAK), "declare that a trade never was"),
         Verb("correct_trade", (_MATCH, Parameter("price", "price", "its right price", low=1, high=wire.PRICE_MAX),
                                _BREAK),
@@ -348,7 +418,12 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("list", (_choice("kind", "what", LISTS),), "list everything of one kind", False),
         Verb("status", (), "whether everything is connected and moving, with processes and endpoints", False),
         Verb("statistics", (), "counters of every part", False),
-        Verb("describe", (_BOOK,), "everything about one book", False),
+        Verb("describe", (Parameter("name", "text", "its name; of a session, its number or its user", _REQUIRED, 1,
+                                    wire.USER_MAX),
+                          _choice("kind", "what it is", DESCRIBED, "book"),
+                          Parameter("of", "text", "the desk of an order or quote, the endpoint of a session, the "
+                                    "engine of a policy or desk", None, 1, wire.NAME_MAX)),
+             "everything about one thing, with all its properties: type, default, meaning, value", False),
         Verb("depth", (_BOOK, Parameter("levels", "int", "price levels a side, 0 for all", 0, 0, 10_000)),
              "a book's price levels as the matcher has them", False),
         Verb("indicative", (_BOOK,), "where an auction in the book would end now", False),
@@ -361,6 +436,8 @@ VERBS: Final[dict[str, Verb]] = {
              "what a desk was told about its orders, numbered from 1", False),
         Verb("order_status", (_ORDER_ID, _DESK, _OF_ENGINE),
              "an order as it is, with the shares before it in its queue", False),
+        Verb("requests", (_name("engine", "of this engine alone; none: of all", None), _COUNT),
+             "what waits for a hand at manual engines, the oldest first", False),
         Verb("positions", (_ENGINE, _name("account", "of this account alone; none: all", None)),
              "what accounts have bought and sold in the books that count it", False),
         Verb("fees_paid", (_name("account", "of this account alone; none: all", None),),
@@ -410,83 +487,3 @@ def signature(row: Verb) -> str:
     plain = row.parameters[: len(row.parameters) - row.options]
     words = [p.name if p.required else f"[{p.name}]" for p in plain]
     return " ".join([*words, *(["[property=value ...]"] if row.options else [])]) or "nothing"
-
-
-def convert(p: Parameter, value: Any, where: str, checked: bool = False) -> Any:
-    """`value` as parameter `p` stores it; text from a command line is converted. Raises VerbError.
-
-    checked: as for ``check``.
-    """
-
-    def bad(rule: str) -> VerbError:
-        shown = "***" if p.type == "secret" else repr(value)
-        return VerbError("bad_argument", p.name, f"{where}: {p.name} is {shown}, it must be {rule}")
-
-    if value is None and p.default is None:
-        return None
-    if p.type == "bool":
-        if type(value) is str and value.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-            return value.lower() in ("true", "yes", "on", "1")
-        if type(value) is not bool:
-            raise bad("true or false")
-        return value
-    if p.type == "int":
-        if type(value) is str and re.fullmatch(r"-?[0-9]{1,19}", value):
-            value = int(value)
-        if type(value) is not int or not p.low <= value <= p.high:
-            raise bad(f"a whole number from {p.low} to {p.high}")
-        return value
-    if p.type == "price":
-        return _price(price_text(value) if checked and type(value) is int else value, p, bad)
-    if p.type == "value":
-        if value is None or type(value) not in (str, int, bool):
-            raise bad("text, a whole number, true or false")
-        if type(value) is str and len(value) > p.high:
-            raise bad(f"text of at most {p.high} characters")
-        return value
-    if p.type == "choice":
-        if value not in p.choices:
-            raise bad(f"one of: {', '.join(p.choices)}")
-        return value
-    if type(value) is not str or not p.low <= len(value) <= p.high:
-        raise bad(f"text of {p.low} to {p.high} characters")
-    if p.type == "name" and not _NAME.fullmatch(value):
-        raise bad("made of letters, digits, '_', '.' and '-'")
-    if p.type == "symbol" and (not _SYMBOL.fullmatch(value) or "/" in value):
-        raise bad("printable ASCII without blanks or '/'")
-    if p.type == "text" and not value.isprintable():
-        raise bad("printable text")
-    return value
-
-
-def _price(value: Any, p: Parameter, bad: Any) -> int:
-    try:
-        if type(value) not in (str, int) or len(str(value)) > 40:
-            raise InvalidOperation
-        scaled = Decimal(value) * wire.PRICE_SCALE
-        # The range first: an exponent of a million would otherwise be worked out digit by digit.
-        if not p.low <= scaled <= p.high or scaled != (price := int(scaled)):
-            raise InvalidOperation
-    except (InvalidOperation, ValueError, OverflowError):
-        low, high = price_text(p.low), price_text(p.high)
-        raise bad(f"a decimal number as text, from {low} to {high}, with at most 8 decimals") from None
-    return price
-
-
-def price_text(price: int) -> str:
-    """An integer price in 1e-8 as decimal text without needless zeros: 10050000000 -> '100.5'."""
-    whole, part = divmod(abs(price), wire.PRICE_SCALE)
-    text = f"{whole}.{part:08d}".rstrip("0").rstrip(".")
-    return "-" + text if price < 0 else text
-
-
-def set_property(table: dict[str, Parameter], owner: str, name: str, value: Any) -> Any:
-    """Check one property assignment against its table; returns the value to store. Raises VerbError."""
-    p = table.get(name)
-    if p is None:
-        known = ", ".join(table)
-        raise VerbError("bad_argument", "name", f"{owner} has no property {name!r}; it has: {known}")
-    try:
-        return convert(p, value, owner)
-    except VerbError as error:
-        raise VerbError(error.code, "value", error.text) from None

@@ -26,20 +26,22 @@ import msgpack
 
 from openoutcry.errors import WireError
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 # ------------------------------------------------------------------------------------------------- limits
 FRAME_MAX: Final = 1_000_000  # bytes in one frame; the sockets' MAXMSGSIZE (specs: a claimed 3 GB is then closed)
-COMMANDS_MAX: Final = 512  # commands in one CMD frame
-EVENTS_MAX: Final = 2_048  # events in one EV frame; with TEXT_MAX this keeps a frame under FRAME_MAX
+COMMANDS_MAX: Final = 512  # commands in one CMD frame; fewer when it would come to more than FRAME_MAX
+EVENTS_MAX: Final = 2_048  # events in one EV frame; fewer when it would come to more than FRAME_MAX
 NAME_MAX: Final = 64  # characters in the name of an engine, book, endpoint, user, peer
 SYMBOL_MAX: Final = 16  # characters in a symbol
-TOKEN_MAX: Final = 64  # bytes in a client order id (OUCH 14, FIX ClOrdID)
-CLIENT_DATA_MAX: Final = 128  # bytes a gateway may have echoed back with an order's events
+TOKEN_MAX: Final = 128  # bytes in a client order id (OUCH 14; FIX ClOrdID 64, and what a gateway puts before it)
+USER_MAX: Final = 160  # characters in what a session belongs to: a user, or both ends of a FIX session
+CLIENT_DATA_MAX: Final = 256  # bytes a gateway may have echoed back with an order's events
 TEXT_MAX: Final = 200_000  # characters in a text that carries JSON (results, replies)
 SHORT_TEXT_MAX: Final = 256  # characters in a text for people
-ARGUMENTS_MAX: Final = 64  # arguments of a verb
+ARGUMENTS_MAX: Final = 128  # arguments of a verb
 ARGUMENT_TEXT_MAX: Final = 4_096  # characters in one: a timetable, a mass quote
+ECHO_MAX: Final = 16_384  # bytes of a message for an echo engine
 QUOTES_MAX: Final = 128  # books in one mass quote
 PRICE_MAX: Final = 10**17  # 1e9 currency units
 QUANTITY_MAX: Final = 2**53 - 1  # exact in JSON as well
@@ -171,6 +173,8 @@ REJECT_KILLED: Final = 25
 REJECT_NO_REFERENCE: Final = 26  # a price is needed that there is not yet: a trade, or a quote
 REJECT_TOO_LATE: Final = 27  # the order cannot be changed any more before the auction
 REJECT_QUOTE: Final = 28  # a quote's entry is invalid
+REJECT_UNKNOWN_ORDER: Final = 29  # a request about an order that is not live
+REJECT_UNSUPPORTED: Final = 30  # what was asked for is not offered here
 REJECT_REASONS: Final[dict[int, str]] = {
     REJECT_HALTED: "halted",
     REJECT_CLOSED: "closed",
@@ -200,6 +204,8 @@ REJECT_REASONS: Final[dict[int, str]] = {
     REJECT_NO_REFERENCE: "no reference price",
     REJECT_TOO_LATE: "too late to change",
     REJECT_QUOTE: "invalid quote",
+    REJECT_UNKNOWN_ORDER: "unknown order",
+    REJECT_UNSUPPORTED: "not supported",
 }
 
 # Trading phase of a book; what each allows is the table of openoutcry.matcher.phases
@@ -351,7 +357,7 @@ BOOK = _int("book", 1, 2**31)  # number of a book
 PHASE = _int("phase", 1, 10)
 STREAM = _text("stream", 10, 1)  # name of one session's stream of one day; ten alphanumerics for SoupBinTCP
 ENDPOINT = _text("endpoint", NAME_MAX, 1)
-PROPERTIES = _array("properties", 64)  # ((name, value), ...) sorted by name; a value is int, bool or str
+PROPERTIES = _array("properties", 128)  # ((name, value), ...) sorted by name; a value is int, bool or str
 
 TERMS = _array("terms", 32)  # ((term, value), ...) in ascending order of the terms: openoutcry.wire.ORDER_TERMS
 
@@ -411,11 +417,16 @@ AMEND: Final = 7
 QUOTE: Final = 8
 MASS_CANCEL: Final = 9
 ASK: Final = 10
-SESSION_COMMANDS_END: Final = 10  # the kinds up to here come from a session and carry its number
-LOGON: Final = 11
-LOGOFF: Final = 12
-BOUND: Final = 13
-VERB: Final = 14
+AGAIN: Final = 11
+CHANGE: Final = 12
+WITHDRAW: Final = 13
+CROSS: Final = 14
+ECHO: Final = 15
+SESSION_COMMANDS_END: Final = 15  # the kinds up to here come from a session and carry its number
+LOGON: Final = 16
+LOGOFF: Final = 17
+BOUND: Final = 18
+VERB: Final = 19
 
 COMMANDS: Table = {
     # price is 0 for MARKET. client_data is the protocol's own fields, opaque, echoed in the order's events.
@@ -429,7 +440,8 @@ COMMANDS: Table = {
     CANCEL: ("cancel", (SESSION, TOKEN, QUANTITY)),
     MODIFY: ("modify", (SESSION, TOKEN, SIDE, QUANTITY)),
     # An order that the gateway found invalid: rejects it and uses up its token, unless that was used before.
-    REFUSE: ("refuse", (SESSION, TOKEN, REASON)),
+    # text: for people, "" for the reason's own; client_data comes back in REJECTED.
+    REFUSE: ("refuse", (SESSION, TOKEN, REASON, _text("text", SHORT_TEXT_MAX), CLIENT_DATA)),
     # ENTER with terms.
     SUBMIT: ("submit", (SESSION, TOKEN, SYMBOL, SIDE, QUANTITY, PRICE, ORDER_TYPE, TIME_IN_FORCE, EXPIRE, MIN_QUANTITY,
                         CLIENT_DATA, TERMS)),
@@ -446,8 +458,25 @@ COMMANDS: Table = {
                                   _int("low", 0, PRICE_MAX), _int("high", 0, PRICE_MAX))),
     # How an order is: answered with ORDER_STATUS.
     ASK: ("ask", (SESSION, TOKEN)),
+    # The session's next command may be one that it has sent before (FIX PossDupFlag, PossResend): if its token is
+    # used, nobody is told.
+    AGAIN: ("again", (SESSION,)),
+    # AMEND with the manners of FIX (OrderCancelReplaceRequest): always answered, and what cannot be done leaves the
+    # order as it is. REPLACED, or REQUEST_REJECTED.
+    CHANGE: ("change", (SESSION, TOKEN, _bytes("new_token", 1, TOKEN_MAX), QUANTITY, PRICE, ORDER_TYPE, TIME_IN_FORCE,
+                        EXPIRE, MIN_QUANTITY, CLIENT_DATA, TERMS)),
+    # CANCEL of all that is open under a token of its own, `request`, which is used up (OrderCancelRequest). Always
+    # answered: CANCEL_REQUESTED and what comes of it, or REQUEST_REJECTED.
+    WITHDRAW: ("withdraw", (SESSION, TOKEN, _bytes("request", 1, TOKEN_MAX))),
+    # Two orders of one session that trade with each other at a price that no better order in the book forbids (FIX
+    # NewOrderCross), or are both rejected. token: the buyer's; the clients' data are the orders' own.
+    CROSS: ("cross", (SESSION, TOKEN, _bytes("sell_token", 1, TOKEN_MAX), SYMBOL, _int("sell_side", 2, 6), QUANTITY,
+                      PRICE, CLIENT_DATA, _bytes("sell_data", 0, CLIENT_DATA_MAX))),
+    # A message for an echo engine, which sends it back.
+    ECHO: ("echo", (SESSION, _bytes("data", 0, ECHO_MAX))),
     # connection: the gateway's own number of the TCP connection, so that a late LOGOFF cannot hit a newer one.
-    LOGON: ("logon", (ENDPOINT, _text("user", NAME_MAX), _int("connection", 1))),
+    # account: of the session's orders; "" for its user's.
+    LOGON: ("logon", (ENDPOINT, _text("user", USER_MAX), _int("connection", 1), _text("account", NAME_MAX))),
     LOGOFF: ("logoff", (SESSION, _int("connection", 1))),
     # An endpoint's listener: port 0 with an error when it could not be opened.
     BOUND: ("bound", (ENDPOINT, _text("host", NAME_MAX), _int("port", 0, 65535), _text("error", SHORT_TEXT_MAX))),
@@ -482,6 +511,12 @@ QUOTE_STATUS: Final = 23
 MASS_CANCELED: Final = 24
 FEE: Final = 25
 TRIGGER_MOVED: Final = 26
+REQUEST_REJECTED: Final = 27
+CANCEL_REQUESTED: Final = 28
+ECHOED: Final = 29
+SESSION_SET: Final = 30
+SESSION_DELETED: Final = 31
+SESSION_ORDERED: Final = 32
 
 LEAVES = _int("leaves", 0, QUANTITY_MAX)
 STATE = _int("state", 0, 1)
@@ -496,17 +531,19 @@ PRIVATE_EVENTS: Table = {
     # contra: the session number of the other side (0 in an auction: nobody took the other side alone).
     EXECUTED: ("executed", (SESSION, TOKEN, QUANTITY, PRICE, _int("liquidity", 1, 10), MATCH, LEAVES,
                             _int("contra", 0, 2**31))),
-    REJECTED: ("rejected", (SESSION, TOKEN, REASON, _text("text", SHORT_TEXT_MAX))),
+    # client_data: of the order that was rejected, b"" when nothing was.
+    REJECTED: ("rejected", (SESSION, TOKEN, REASON, _text("text", SHORT_TEXT_MAX), CLIENT_DATA)),
     MODIFIED: ("modified", (SESSION, TOKEN, SIDE, LEAVES)),
     # code: START_OF_DAY, always the first event of a stream, or END_OF_DAY, the last.
     SYSTEM: ("system", (SESSION, _text("code", 1, 1))),
     # A new stream begins for this session: its first of the day. Comes before everything else of that day.
-    SESSION_STREAM: ("session_stream", (SESSION, ENDPOINT, _text("user"), STREAM)),
+    SESSION_STREAM: ("session_stream", (SESSION, ENDPOINT, _text("user", USER_MAX), STREAM)),
     LOGGED_ON: ("logged_on", (SESSION, ENDPOINT, _int("connection", 1), STREAM)),
     LOGON_REFUSED: ("logon_refused", (ENDPOINT, _int("connection", 1), _text("text", SHORT_TEXT_MAX))),
     # To the gateway that hosts it, when it is made, changed, or handed over. Port 0 asks for any port.
+    # kind: of its engine.
     ENDPOINT_SET: ("endpoint_set", (ENDPOINT, _text("engine"), _text("protocol"), _text("host"),
-                                    _int("port", 0, 65535), PROPERTIES)),
+                                    _int("port", 0, 65535), PROPERTIES, _text("kind"))),
     ENDPOINT_DELETED: ("endpoint_deleted", (ENDPOINT,)),
     # endpoint "" means every endpoint. password_hash: openoutcry.passwords. To every gateway.
     USER_SET: ("user_set", (_text("name", NAME_MAX, 1), _text("endpoint"), _text("account"),
@@ -539,6 +576,20 @@ PRIVATE_EVENTS: Table = {
     FEE: ("fee", (SESSION, TOKEN, MATCH, _int("amount", -UINT63_MAX))),
     # A trailing stop followed the market: its new trigger.
     TRIGGER_MOVED: ("trigger_moved", (SESSION, TOKEN, PRICE)),
+    # A WITHDRAW (kind 1) or CHANGE (kind 2) of the order `token` that does not take place; the order is as it was.
+    REQUEST_REJECTED: ("request_rejected", (SESSION, TOKEN, _bytes("request", 1, TOKEN_MAX), _int("request_kind", 1, 2),
+                                            REASON, _text("text", SHORT_TEXT_MAX))),
+    # A WITHDRAW was taken: CANCELED or CANCEL_PENDING of the order follows.
+    CANCEL_REQUESTED: ("cancel_requested", (SESSION, TOKEN, _bytes("request", 1, TOKEN_MAX))),
+    ECHOED: ("echoed", (SESSION, _bytes("data", 0, ECHO_MAX))),
+    # A FIX session of an endpoint, to the gateway that hosts it: its settings (openoutcry.fix.settings). name: both
+    # ends, as FIX.4.2:ISLD->TW42.
+    SESSION_SET: ("session_set", (ENDPOINT, _text("name", USER_MAX, 1), PROPERTIES)),
+    SESSION_DELETED: ("session_deleted", (ENDPOINT, _text("name", USER_MAX, 1))),
+    # An operator's order to the gateway about one session: "reset" both sequence numbers to 1, "set" them (0: as it
+    # is), or "logout".
+    SESSION_ORDERED: ("session_ordered", (ENDPOINT, _text("name", USER_MAX, 1), _text("action", 16, 1),
+                                          _int("next_out"), _int("next_in"), _text("text", SHORT_TEXT_MAX))),
 }  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------- public events
@@ -718,6 +769,25 @@ def check_command(command: Any) -> None:
                 and 0 <= invalid < 100 and len(data) <= CLIENT_DATA_MAX
             ):  # fmt: skip
                 return
+        elif kind == CHANGE:
+            _, session, token, new, quantity, price, order_type, tif, expire, minimum, data, terms = command
+            if (
+                type(session) is int and type(token) is bytes and type(new) is bytes and type(quantity) is int
+                and type(price) is int and type(order_type) is int and type(tif) is int and type(expire) is int
+                and type(minimum) is int and type(data) is bytes and type(kind) is int and terms == ()
+                and 0 < session <= 2147483648 and 0 < len(token) <= TOKEN_MAX and 0 < len(new) <= TOKEN_MAX
+                and 0 <= quantity <= QUANTITY_MAX and 0 <= price <= PRICE_MAX and order_type in ORDER_TYPES
+                and tif in TIMES_IN_FORCE and 0 <= expire <= UINT63_MAX and 0 <= minimum <= QUANTITY_MAX
+                and len(data) <= CLIENT_DATA_MAX
+            ):  # fmt: skip
+                return
+        elif kind == WITHDRAW:
+            _, session, token, request = command
+            if (
+                type(session) is int and type(token) is bytes and type(request) is bytes and type(kind) is int
+                and 0 < session <= 2147483648 and 0 < len(token) <= TOKEN_MAX and 0 < len(request) <= TOKEN_MAX
+            ):  # fmt: skip
+                return
         check(command, COMMANDS)
     except (TypeError, ValueError, IndexError, KeyError):
         raise WireError("a command is not an array of the fields of its kind") from None
@@ -736,6 +806,8 @@ _ORDER_CODES: Final[dict[int, tuple[int, int, int, int]]] = {
     REPLACE: (0, 6, 7, 0),
     AMEND: (0, 6, 7, 12),
     MODIFY: (3, 0, 0, 0),
+    CHANGE: (0, 6, 7, 11),
+    CROSS: (5, 0, 0, 0),
 }
 
 

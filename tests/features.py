@@ -13,7 +13,7 @@ from typing import Any
 from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import VerbError
-from tests.machine_world import CENT, World, enter, market, replace
+from tests.machine_world import CENT, World, change, enter, market, replace
 
 BOOKS = ("book-X", "book-Y", "book-Z")  # the last one comes and goes
 DESKS = ("alice", "bob", "carol")
@@ -48,6 +48,13 @@ class Script:
         self.world.verb("create_user", "dave", "hash", None, "DAVES", "ACME")
         for desk, firm in zip(DESKS, (*FIRMS, None), strict=True):
             self.world.verb("set_desk", "main", desk, None, firm)
+        self.world.verb("create_engine", "echo", "echo")
+        for endpoint, engine, protocol in (("fix", "main", "fix"), ("loop", "echo", "fix42")):
+            self.world.verb("create_endpoint", endpoint, engine, protocol, "gateway-2")
+            self.world.send("gateway-2", (w.BOUND, endpoint, "127.0.0.1", 5000, ""))
+        self.world.verb("create_session", "loop", Template=True)
+        self.fix = [self.world.log_on("fix", f"FIX.4.4:OO->C{n}", n, "gateway-2", "alice") for n in (1, 2)]
+        self.fix.append(self.world.log_on("loop", "FIX.4.2:OO->C1", 3, "gateway-2"))
         self.world.take_all()
         self.count = 0
 
@@ -60,8 +67,11 @@ class Script:
     def step(self) -> None:
         """One input."""
         self.world.now += self.random.choice((0, 1, 10**6, 5 * 10**7, 10**9))
-        kinds = (self.enter, self.change, self.gateway, self.quote, self.operate, self.calm, self.time)
-        self.random.choices(kinds, (50, 14, 14, 6, 6, 5, 8))[0]()
+        kinds = (
+            self.enter, self.change, self.gateway, self.fix_gateway, self.fix_sessions, self.quote, self.operate,
+            self.calm, self.time,
+        )  # fmt: skip
+        self.random.choices(kinds, (50, 14, 14, 14, 3, 6, 9, 5, 8))[0]()
 
     def verb(self, verb: str, *arguments: Any, **named: Any) -> None:
         """A verb, whatever comes of it; one that the table refuses does not even leave the control service."""
@@ -164,7 +174,58 @@ class Script:
         elif what == 10:
             self.world.send("gateway-1", (w.LOGOFF, number, self.world.machine.sessions[number].connection or 1))
         else:
-            self.world.send("gateway-1", (w.LOGON, "orders", ("alice", "bob")[number - 1], self.count))
+            self.world.send("gateway-1", (w.LOGON, "orders", ("alice", "bob")[number - 1], self.count, ""))
+
+    def fix_gateway(self) -> None:
+        """FIX clients: requests with names of their own, crosses, messages sent twice, an echo."""
+        self.count += 1
+        chance, pick, number = self.random.random, self.random.choice, self.random.choice(self.fix)
+        token, what = b"f%d" % self.count, self.random.randrange(12)
+        session = self.world.machine.sessions.get(number)
+        live = list(session.live) if session is not None else []
+        old = pick(live) if live else b"none"
+        side = pick((w.BUY, w.SELL))
+        quantity, price = 10 * self.random.randrange(1, 30), self.random.randrange(990, 1010)
+        if what < 5:
+            tif = pick((w.DAY, w.DAY, w.AT_CLOSE, w.GOOD_FOR_AUCTION))
+            command = enter(number, token, side, quantity, price, symbol=pick("XYZ"), tif=tif)
+        elif what < 8:
+            command = change(number, old, token, quantity, price, **({"hidden": 1} if chance() < 0.3 else {}))
+        elif what < 10:
+            command = (w.WITHDRAW, number, old, token)
+        elif what == 10:
+            command = (w.CROSS, number, token, token + b"S", pick("XYZ"), w.SELL, quantity, price * CENT, b"b", b"s")
+        else:
+            command = (w.ECHO, number, b"8=FIX.4.2")
+        again = (w.AGAIN, number)
+        once, twice = [(command,), (command,), (again, command), (again,)], [(command, again, command), (command,) * 2]
+        self.world.send("gateway-2", *pick((*once, *twice)))
+
+    def fix_sessions(self) -> None:
+        """Sessions are set up, changed and deleted, their clients come and go."""
+        pick, endpoint, peer = self.random.choice, self.random.choice(("fix", "loop")), self.random.choice(("C1", "C2"))
+        name = f"FIX.4.{pick('24')}:OO->{peer}"
+        what = self.random.randrange(10)
+        if what < 3:
+            self.count += 1
+            self.world.send("gateway-2", (w.LOGON, endpoint, name, self.count, pick(("", "bob"))))
+        elif what == 3:
+            ends = {"BeginString": name[:7], "SenderCompID": "OO", "TargetCompID": peer}
+            self.verb("create_session", endpoint, **ends, Account="bob")
+        elif what == 4:
+            self.verb("set_session_property", endpoint, name, pick(("CancelOnDisconnect", "ResetOnLogon")), "Y")
+        elif what == 5:
+            self.verb("set_sequence", endpoint, name, pick((None, 7)), pick((None, 9)))
+        elif what == 6:
+            self.verb(pick(("reset_session", "logout_session")), endpoint, name)
+        elif what == 7:
+            self.verb("delete_session", endpoint, name)
+        else:
+            number = pick(self.fix)
+            session = self.world.machine.sessions.get(number)
+            self.world.send("gateway-2", (w.LOGOFF, number, max(1, session.connection if session is not None else 1)))
+        sessions = self.world.machine.sessions.values()
+        self.fix = [s.number for s in sessions if s.endpoint.name in ("fix", "loop")] or self.fix
 
     # ------------------------------------------------------------------------------------------- operators
     def operate(self) -> None:

@@ -28,7 +28,8 @@ def check(machine: Machine) -> None:
 
 def check_book(book: Book) -> list[Order]:
     """Every invariant of one book; returns its live orders."""
-    if book.phase == w.PHASE_OPEN:
+    stage = book.home.stage if book.home is not None else None
+    if book.phase == w.PHASE_OPEN and not (book.home is not None and book.home.by_hand):
         assert book.bids.best < book.asks.best, "the lit side is crossed"
     found = [*check_side(book, book.bids, True, LIT), *check_side(book, book.asks, False, LIT)]
     rooms, guard = book.rooms, book.home.guard if book.home is not None else None
@@ -43,7 +44,7 @@ def check_book(book: Book) -> list[Order]:
         special = rooms.live
     assert special == sum(order[TERMS] is not None for order in found), "orders with terms are counted"
     quiet = book.phase == w.PHASE_OPEN and book.policy is None and not special
-    assert book.plain == (quiet and (guard is None or not guard.active))
+    assert book.plain == (quiet and (guard is None or not guard.active) and stage is None)
     assert all(order[BOOK] is book for order in found)
     timed = {(id(entry[2]), entry[1]) for entry in book.timers._heap}
     assert all((id(order), order[NUMBER]) in timed for order in found if order[DEADLINE])

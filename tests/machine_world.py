@@ -12,6 +12,7 @@ from openoutcry.matcher.machine import Machine
 Message = tuple[Any, ...]
 START_NS = 1_700_000_000_000_000_000
 CENT = 1_000_000  # in 1e-8
+KIND = "matching"  # of the engine of ``market``
 UNPRICED = (w.MARKET, w.MARKET_TO_LIMIT, w.STOP, w.MARKET_IF_TOUCHED)  # order types whose price is 0
 
 
@@ -67,11 +68,13 @@ class World:
 
     # ------------------------------------------------------------------------------------------- the usual
     def log_on(
-        self, endpoint: str = "orders", user: str = "alice", connection: int = 1, gateway: str = "gateway-1"
-    ) -> int:
+        self, endpoint: str = "orders", user: str = "alice", connection: int = 1, gateway: str = "gateway-1",
+        account: str = "",
+    ) -> int:  # fmt: skip
         """Log on; returns the session's number. Its events are still there to be taken."""
-        self.send(gateway, (w.LOGON, endpoint, user, connection))
-        return int(self.machine.endpoints[endpoint].sessions[user.strip().upper()].number)
+        self.send(gateway, (w.LOGON, endpoint, user, connection, account))
+        found = self.machine.endpoints[endpoint]
+        return int(found.sessions[user if found.is_fix else user.strip().upper()].number)
 
 
 def outcome(event: Message, request: int) -> Any:
@@ -90,7 +93,7 @@ def market(symbols: tuple[str, ...] = ("X",), gateways: int = 1, users: tuple[st
     Sessions are numbered 1.. over endpoints, then users. All events so far have been taken.
     """
     world = World()
-    world.verb("create_engine", "main")
+    world.verb("create_engine", "main", KIND)
     for symbol in symbols:
         world.verb("create_book", f"book-{symbol}", "main", symbol)
     for number in range(1, gateways + 1):
@@ -151,3 +154,11 @@ def amend(
     """An AMEND, as ``replace``; what else is named are terms."""
     given = terms(**{name: named.pop(name) for name in list(named) if name in TERM_NUMBERS})
     return (w.AMEND, *replace(session, token, new, quantity, price, **named)[1:], given)
+
+
+def change(
+    session: int, token: bytes | str, new: bytes | str, quantity: int = 100, price: int = 100, **named: Any
+) -> Message:
+    """A CHANGE, as ``amend``."""
+    _, *head, _, data, given = amend(session, token, new, quantity, price, **named)
+    return (w.CHANGE, *head, data, given)

@@ -45,7 +45,7 @@ class ModelMatcher:
             return [wire.frame(wire.WELCOME, self.epoch, len(self.commands), len(self.events))]
         for command in commands[len(self.commands) + 1 - first :]:
             self.commands.append(command)
-            self.events.append((wire.REJECTED, 1, command[2], wire.REJECT_FIELD, ""))
+            self.events.append((wire.REJECTED, 1, command[2], wire.REJECT_FIELD, "", b""))
         return [*self._events(), self._ack()]
 
     def _ack(self) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import openoutcry
-from openoutcry import config, ctl, verbs
+from openoutcry import config, ctl, parameters, verbs
 
 assert openoutcry.__file__ is not None
 ROOT = Path(openoutcry.__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ def test_every_property_is_in_the_manual_with_its_default() -> None:
     for p in (p for table in tables for p in table.values()):
         shown = str(p.default)
         if p.type == "price":
-            shown = verbs.price_text(p.default)
+            shown = parameters.price_text(p.default)
         elif p.type == "bool":
             shown = "yes" if p.default else "no"
         assert f"`{p.name}` | {shown} |" in CONTROL

@@ -76,7 +76,7 @@ def test_a_request_with_a_good_id_is_refused_under_that_id(rest: list[Any]) -> N
         (msgpack.packb([wire.VERSION, 5, "", [], []]), 5, "verb"),
         (msgpack.packb([wire.VERSION, 5, "x" * 65, [], []]), 5, "verb"),
         (msgpack.packb([wire.VERSION, 5, "list", "books", []]), 5, "arguments"),
-        (msgpack.packb([wire.VERSION, 5, "list", [0] * 65, []]), 5, "arguments"),
+        (msgpack.packb([wire.VERSION, 5, "list", [0] * (wire.ARGUMENTS_MAX + 1), []]), 5, "arguments"),
         (msgpack.packb([wire.VERSION, 5, "list", [[["deep"]]], []]), 5, "array of arrays"),
         (msgpack.packb([wire.VERSION, 5, "list", [], [["kind"]]]), 5, "pair"),
         (msgpack.packb([wire.VERSION, 5, "list", [], [[1, "books"]]]), 5, "pair"),

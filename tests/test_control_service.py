@@ -300,6 +300,39 @@ def test_close_is_the_verb_with_an_engine_and_the_end_without(matcher: StandIn, 
     client.disconnect()
 
 
+# ------------------------------------------------------------------------------------------------- FIX sessions
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [({"StartTime": "25:00:00"}, "StartTime"), ({"TimeZone": "Mars/Olympus", "EndTime": "17:00:00"}, "TimeZone"),
+     ({"Weekdays": "mon,fri"}, ""), ({"Weekdays": "mon,fry"}, "Weekdays"), ({"HeartBtInt": 5}, "")],
+)  # fmt: skip
+def test_the_times_of_a_session_are_checked_before_they_are_journaled(
+    settings: dict[str, Any], field: str, matcher: StandIn, client: ControlClient
+) -> None:
+    matcher.on_verb = lambda command: ((), {"did": command[2]})
+    ends = {"SenderCompID": "A", "TargetCompID": "B"}
+    if field:
+        with pytest.raises(VerbError) as caught:
+            client.create_session("fix", **ends, **settings)
+        assert (caught.value.code, caught.value.field, matcher.verbs) == ("bad_argument", field, [])
+    else:
+        assert client.create_session("fix", **ends, **settings) == {"did": "create_session"}
+
+
+def test_a_changed_time_of_a_session_is_checked_with_its_other_settings(
+    matcher: StandIn, client: ControlClient
+) -> None:
+    matcher.on_verb = lambda command: ((), {"did": command[2]})
+    row = {"endpoint": "fix", "name": "S", "SenderCompID": "A", "TargetCompID": "B", "Weekdays": "mon"}
+    matcher.answers[("matcher", "list")] = lambda argument: (1, [row] if argument == {"kind": "fix_sessions"} else [])
+    for name, value in (("StartTime", "soon"), ("StartDay", "monday"), ("HeartBtInt", 0)):
+        with pytest.raises(VerbError) as caught:
+            client.set_session_property("fix", "S", name, value)
+        assert (caught.value.code, caught.value.field, matcher.verbs) == ("bad_argument", "value", [])
+    assert client.set_session_property("fix", "S", "StartTime", "08:00:00") == {"did": "set_session_property"}
+    assert client.set_session_property("fix", "S", "Colour", 5) == {"did": "set_session_property"}
+
+
 # ------------------------------------------------------------------------------------------------- looking
 def test_status_of_an_exchange_that_is_well(matcher: StandIn, client: ControlClient) -> None:
     wait_until(lambda: client.status()["ready"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openoutcry import wire as w
-from openoutcry.matcher import entry, submit
+from openoutcry.matcher import answers, entry
 from tests.machine_world import CENT, START_NS, World, enter, market, replace
 
 SECOND_NS = 10**9
@@ -73,7 +73,8 @@ def test_better_prices_trade_first_and_equal_prices_in_order_of_arrival(world: W
 
 def test_1_a_token_that_was_used_is_ignored_in_silence_even_after_a_reject(world: World) -> None:
     send(world, enter(1, b"a"), enter(1, b"bad", quantity=0))
-    assert send(world, enter(1, b"a", price=7), enter(1, b"bad"), (w.REFUSE, 1, b"a", w.REJECT_SIDE)) == ([], [])
+    refuse = (w.REFUSE, 1, b"a", w.REJECT_SIDE, "", b"")
+    assert send(world, enter(1, b"a", price=7), enter(1, b"bad"), refuse) == ([], [])
     assert world.machine.query("statistics", {})["ignored_commands"] == 3
     assert len(send(world, enter(2, b"a"))[0]) == 1, "tokens are each session's own"
 
@@ -112,7 +113,7 @@ def test_a_market_order_with_a_price_is_rejected(world: World) -> None:
 ])  # fmt: skip
 def test_a_book_that_is_not_open_rejects_new_orders(world: World, verb: str, name: str, reason: int) -> None:
     world.verb(verb, name)
-    assert send(world, enter(1, b"t"))[0] == [(w.REJECTED, 1, b"t", reason, w.REJECT_REASONS[reason])]
+    assert send(world, enter(1, b"t"))[0] == [(w.REJECTED, 1, b"t", reason, w.REJECT_REASONS[reason], b"data")]
 
 
 def test_the_limit_of_open_orders_counts_live_ones(world: World) -> None:
@@ -125,9 +126,9 @@ def test_the_limit_of_open_orders_counts_live_ones(world: World) -> None:
 
 
 def test_the_limit_of_tokens_rejects_without_remembering(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (entry, submit):
+    for module in (entry, answers):
         monkeypatch.setattr(module, "TOKENS_MAX", 1)
-    private, _ = send(world, enter(1, b"a"), enter(1, b"b"), replace(1, b"a", b"c"), (w.REFUSE, 1, b"d", 7))
+    private, _ = send(world, enter(1, b"a"), enter(1, b"b"), replace(1, b"a", b"c"), (w.REFUSE, 1, b"d", 7, "", b""))
     assert [(event[0], event[2]) for event in private] == [
         (w.ACCEPTED, b"a"), (w.REJECTED, b"b"), (w.REJECTED, b"c"), (w.REJECTED, b"d"),
     ]  # fmt: skip
@@ -136,10 +137,11 @@ def test_the_limit_of_tokens_rejects_without_remembering(world: World, monkeypat
 
 
 def test_refuse_rejects_with_the_gateways_reason_and_uses_the_token_up(world: World) -> None:
-    private, _ = send(world, (w.REFUSE, 1, b"t", w.REJECT_DISPLAY), (w.REFUSE, 1, b"u", 77), enter(1, b"t"))
+    known, unknown = (w.REFUSE, 1, b"t", w.REJECT_DISPLAY, "", b"x"), (w.REFUSE, 1, b"u", 77, "what it says", b"")
+    private, _ = send(world, known, unknown, enter(1, b"t"))
     assert private == [
-        (w.REJECTED, 1, b"t", w.REJECT_DISPLAY, "invalid display"),
-        (w.REJECTED, 1, b"u", 77, ""),
+        (w.REJECTED, 1, b"t", w.REJECT_DISPLAY, "invalid display", b"x"),
+        (w.REJECTED, 1, b"u", 77, "what it says", b""),
     ]
 
 
@@ -302,7 +304,7 @@ def test_4c_a_halt_rejects_the_replacement_and_leaves_the_order(world: World, in
     world.verb("halt", "book-X")
     world.take("public")
     private, public = send(world, replace(1, b"a", b"b", invalid=invalid))
-    assert (private, public) == ([(w.REJECTED, 1, b"b", w.REJECT_HALTED, "halted")], [])
+    assert (private, public) == ([(w.REJECTED, 1, b"b", w.REJECT_HALTED, "halted", b"new")], [])
     world.verb("resume", "book-X")
     assert send(world, replace(1, b"a", b"b"))[0] == [], "the token b is used up"
     assert send(world, (w.CANCEL, 1, b"a", 0))[0][0][0] == w.CANCELED

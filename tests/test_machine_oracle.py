@@ -76,7 +76,7 @@ orders = st.one_of(
     st.tuples(st.just(w.MODIFY), sessions, tokens, sides, quantities),
 )  # fmt: skip
 others = st.one_of(
-    st.tuples(st.just(w.REFUSE), sessions, tokens, st.sampled_from([w.REJECT_DISPLAY, 77])),
+    st.tuples(st.just(w.REFUSE), sessions, tokens, st.sampled_from([w.REJECT_DISPLAY, 77]), st.just(""), st.just(b"x")),
     st.tuples(st.just("wait"), st.sampled_from([1, SECOND_NS, 3 * SECOND_NS])),
     st.tuples(st.just("halt"), st.sampled_from(SYMBOLS)),
     st.tuples(st.just("resume"), st.sampled_from(SYMBOLS), st.just(False)),

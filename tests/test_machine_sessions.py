@@ -80,10 +80,10 @@ def test_cancel_on_disconnect_cancels_oldest_first(world: World) -> None:
 def test_logons_that_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.hello("gateway-2")
     world.take_all()
-    world.send("gateway-2", (w.LOGON, "orders", "alice", 1))
-    world.send("gateway-1", (w.LOGON, "none", "alice", 2), (w.LOGON, "orders", "ß" * 40, 3))
+    world.send("gateway-2", (w.LOGON, "orders", "alice", 1, ""))
+    world.send("gateway-1", (w.LOGON, "none", "alice", 2, ""), (w.LOGON, "orders", "ß" * 40, 3, ""))
     monkeypatch.setattr(machines, "SESSIONS_MAX", 2)
-    world.send("gateway-1", (w.LOGON, "orders", "carol", 4), (w.LOGON, "orders", "alice", 5))
+    world.send("gateway-1", (w.LOGON, "orders", "carol", 4, ""), (w.LOGON, "orders", "alice", 5, ""))
     assert world.take("gateway-2") == [(w.LOGON_REFUSED, "orders", 1, "no such endpoint here")]
     assert world.take() == [
         (w.LOGON_REFUSED, "none", 2, "no such endpoint here"),
@@ -110,7 +110,7 @@ def test_a_new_generation_counts_from_one_and_has_lost_its_connections(world: Wo
     peer = world.machine.peers["gateway-1"]
     assert (peer.generation, peer.last_command) == (5, 0)
     assert world.machine.sessions[1].connection == 0
-    world.send("gateway-1", (w.LOGON, "orders", "alice", 1))
+    world.send("gateway-1", (w.LOGON, "orders", "alice", 1, ""))
     assert world.take() == [(w.LOGGED_ON, 1, "orders", 1, "0001000001")]
 
 
@@ -129,7 +129,7 @@ def test_a_hello_that_breaks_a_rule_changes_nothing_but_the_count(
 def test_the_publishers_stream_is_the_public_one_and_it_may_ask_for_nothing(world: World) -> None:
     world.hello("marketdata", w.ROLE_MARKETDATA)
     assert world.machine.peers["marketdata"].stream is world.machine.streams["public"]
-    world.send("marketdata", (w.VERB, 1, "create_engine", ("x",)), (w.LOGON, "orders", "u", 1), enter(1, b"a"))
+    world.send("marketdata", (w.VERB, 1, "create_engine", ("x",)), (w.LOGON, "orders", "u", 1, ""), enter(1, b"a"))
     assert world.take("public") == []
     assert world.machine.query("statistics", {})["ignored_commands"] == 3
 

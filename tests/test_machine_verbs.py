@@ -27,7 +27,7 @@ def test_an_engine_begins_open_on_day_one() -> None:
     world = World()
     row = world.verb("create_engine", "main")
     assert row == {"name": "main", "kind": "matching", "day": 1, "phase": "open",
-                   "halted": False, "timetable": "",
+                   "halted": False, "stopped": False, "policies": 0, "timetable": "",
                    "properties": {"max_quantity": 999_999, "max_open_orders": 100_000, "seed": 1}}  # fmt: skip
     assert world.verb("delete_engine", "main") == {"name": "main"}
     assert world.machine.query("list", {"kind": "engines"}) == []
@@ -40,7 +40,7 @@ def test_a_book_is_announced_with_its_phase() -> None:
     row = world.verb("create_book", "aapl", "main", "AAPL")
     assert row == {"name": "aapl", "number": 1, "engine": "main", "symbol": "AAPL", "phase": "closed", "halted": False,
                    "properties": {}}  # fmt: skip
-    described = world.machine.query("describe", {"book": "aapl"})
+    described = world.machine.query("describe", {"name": "aapl"})
     assert {name: described["properties"][name] for name in ("tick_size", "lot_size", "max_price")} == {
         "tick_size": "0.0001", "lot_size": 1, "max_price": "199999.99",
     }  # fmt: skip
@@ -111,7 +111,7 @@ def test_a_whole_day_ends_every_stream_and_the_next_begins_closed(world: World) 
         (w.SYSTEM, 1, w.END_OF_DAY),
         (w.SYSTEM, 2, w.END_OF_DAY),
     ]
-    world.send("gateway-1", enter(1, b"b"), (w.REFUSE, 1, b"c", 7), (w.LOGOFF, 1, 1))
+    world.send("gateway-1", enter(1, b"b"), (w.REFUSE, 1, b"c", 7, "", b""), (w.LOGOFF, 1, 1))
     assert world.take() == [], "nothing comes after the end of a stream"
     assert world.log_on(connection=3) == 1
     assert world.take() == [(w.LOGON_REFUSED, "orders", 3, "the day has ended")]
@@ -240,7 +240,7 @@ def test_a_deleted_endpoint_cancels_and_forgets_its_sessions(world: World) -> No
     assert world.verb("delete_endpoint", "orders") == {"name": "orders"}
     assert world.take() == [(w.CANCELED, 1, b"a", 100, w.CANCEL_SUPERVISORY, 0), (w.ENDPOINT_DELETED, "orders")]
     assert world.machine.query("list", {"kind": "sessions"}) == []
-    world.send("gateway-1", enter(1, b"b"), (w.LOGOFF, 1, 1), (w.LOGON, "orders", "alice", 9))
+    world.send("gateway-1", enter(1, b"b"), (w.LOGOFF, 1, 1), (w.LOGON, "orders", "alice", 9, ""))
     assert world.take() == [(w.LOGON_REFUSED, "orders", 9, "no such endpoint here")]
     world.verb("create_endpoint", "orders", "main", "ouch42")
     assert world.log_on() == 3, "session numbers are not used again"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry import feed, verbs, wire
+from openoutcry import feed, parameters, wire
 from openoutcry.clients import replica
 from openoutcry.clients.replica import JOINING, LIVE, SYNCING, Replica
 from openoutcry.errors import WireError
@@ -290,7 +290,7 @@ def test_levels_have_the_form_of_the_depth_verb() -> None:
     book.add_order(2, 5, 30, 15100000000)
     book.add_order(3, 1, 7, 15000000000)
     assert book.levels() == {"bids": [["150.25", 100, 1], ["150", 7, 1]], "asks": [["151", 30, 1]]}
-    assert book.levels(1)["bids"] == [["150.25", 100, 1]] and verbs.price_text(15025000000) == "150.25"
+    assert book.levels(1)["bids"] == [["150.25", 100, 1]] and parameters.price_text(15025000000) == "150.25"
 
 
 ROWS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), max_size=4)

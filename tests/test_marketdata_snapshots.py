@@ -145,10 +145,10 @@ def test_refusals_name_the_rule(request_: tuple[Any, ...], code: str) -> None:
     ("data", "number", "code"),
     [
         (b"", 0, "malformed"), (b"\xc1", 0, "malformed"), (wire.pack((1, 9, "snapshot", "S1")), 9, "version"),
-        (wire.pack((2, 9)), 9, "malformed"), (wire.pack((2, 9, 5)), 9, "malformed"), (b"x" * 5_000, 0, "malformed"),
-        (wire.pack((2, 9, "snapshot", "S" * 300)), 0, "malformed"),
-        (wire.pack((2, 9, "snapshot", None)), 9, "malformed"),
-        (wire.pack((2, -9, "snapshot")), 0, "malformed"), (wire.pack((2, 9, "page", 1.5, 1)), 9, "malformed"),
+        (wire.pack((3, 9)), 9, "malformed"), (wire.pack((3, 9, 5)), 9, "malformed"), (b"x" * 5_000, 0, "malformed"),
+        (wire.pack((3, 9, "snapshot", "S" * 300)), 0, "malformed"),
+        (wire.pack((3, 9, "snapshot", None)), 9, "malformed"),
+        (wire.pack((3, -9, "snapshot")), 0, "malformed"), (wire.pack((3, 9, "page", 1.5, 1)), 9, "malformed"),
     ],
 )  # fmt: skip
 def test_malformed_requests_get_an_error_with_their_number_when_it_can_be_read(
@@ -181,7 +181,7 @@ def test_every_request_has_an_answer(data: bytes) -> None:
 def test_replies_decode_or_raise_wire_errors(data: bytes) -> None:
     decoders = (feed.decode_reply, feed.decode_request)
     for decode in decoders:
-        for bytes_ in (data, b"\x94\x02\x07\xa0" + data):
+        for bytes_ in (data, b"\x94\x03\x07\xa0" + data):
             try:
                 decode(bytes_)
             except WireError:

@@ -189,7 +189,7 @@ def test_orders_go_with_the_connection_but_those_that_are_kept(guarded: World) -
 
 
 def test_a_newer_connection_ends_the_older_one_with_its_orders(guarded: World) -> None:
-    assert told(guarded, (w.LOGON, "orders", "alice", 7))[:2] == LOST
+    assert told(guarded, (w.LOGON, "orders", "alice", 7, ""))[:2] == LOST
 
 
 def with_grace(world: World, grace_ms: int = 500) -> World:
@@ -217,7 +217,7 @@ def test_with_grace_orders_go_when_it_is_over(guarded: World) -> None:
 def test_a_connection_within_the_grace_saves_the_orders(guarded: World) -> None:
     told(with_grace(guarded), (w.LOGOFF, ALICE, 1))
     guarded.now += 499 * MS_NS
-    told(guarded, (w.LOGON, "orders", "alice", 7))
+    told(guarded, (w.LOGON, "orders", "alice", 7, ""))
     assert wait(guarded) == []
     assert count_live(guarded.machine.books["book-X"]) == 4
 
@@ -226,7 +226,7 @@ def test_each_lost_connection_has_its_own_grace(guarded: World) -> None:
     begin = guarded.now
     told(with_grace(guarded), (w.LOGOFF, ALICE, 1))
     guarded.now += 300 * MS_NS
-    told(guarded, (w.LOGON, "orders", "alice", 7), (w.LOGOFF, ALICE, 7))
+    told(guarded, (w.LOGON, "orders", "alice", 7, ""), (w.LOGOFF, ALICE, 7))
     assert wait(guarded) == []
     assert guarded.now == begin + 500 * MS_NS
     assert wait(guarded) == LOST

@@ -130,7 +130,7 @@ def set_up(life: Life, wires: Wires, control: Peer, gateway: Peer, feed: Peer) -
                     verb(3, "create_endpoint", "p", "e", "ouch42")):  # fmt: skip
         control.link.submit(command)
     gateway.link.submit((wire.BOUND, "p", "127.0.0.1", 5, ""))
-    gateway.link.submit((wire.LOGON, "p", "U", 1))
+    gateway.link.submit((wire.LOGON, "p", "U", 1, ""))
     now = 0
     while not any(event[0] == wire.LOGGED_ON for event in gateway.events):
         now += 20 * MS
@@ -241,7 +241,7 @@ def test_an_older_generation_is_fenced(life: Life, wires: Wires) -> None:
     answers(life, wires, b"gw", HELLO)
     old = wire.frame(wire.HELLO, "gw", wire.ROLE_GATEWAY, 1, 0)
     assert answers(life, wires, b"gw", old)[0][:2] == (wire.ERROR, wire.ERROR_FENCED)
-    stale = wire.frame(wire.CMD, 1, 1, 0, [(wire.LOGON, "p", "U", 1)])
+    stale = wire.frame(wire.CMD, 1, 1, 0, [(wire.LOGON, "p", "U", 1, "")])
     assert answers(life, wires, b"gw", stale)[0][:2] == (wire.ERROR, wire.ERROR_FENCED)
 
 
@@ -253,7 +253,7 @@ def test_a_peer_does_not_change_its_role(life: Life, wires: Wires) -> None:
 
 def test_commands_out_of_order_are_sent_back_and_repeated_ones_dropped(life: Life, wires: Wires) -> None:
     answers(life, wires, b"gw", HELLO)
-    logon = (wire.LOGON, "p", "U", 1)
+    logon = (wire.LOGON, "p", "U", 1, "")
     ahead = wire.frame(wire.CMD, 2, 5, 0, [logon])
     assert answers(life, wires, b"gw", ahead)[0] == (wire.WELCOME, 1, 0, 0)
     first = wire.frame(wire.CMD, 2, 1, 0, [logon, logon])
@@ -302,7 +302,7 @@ def test_nothing_leaves_when_a_sync_fails(directory: Directory, wires: Wires) ->
     disk = FailingDisk()
     life.storage.journal._disk = disk
     disk.failing = True
-    wires.inbox.append([b"gw", wire.frame(wire.CMD, 2, 1, 0, [(wire.LOGON, "p", "U", 1)])])
+    wires.inbox.append([b"gw", wire.frame(wire.CMD, 2, 1, 0, [(wire.LOGON, "p", "U", 1, "")])])
     with pytest.raises(JournalError):
         life.turn()
     assert not wires.outbox[b"gw"]
@@ -314,7 +314,7 @@ def test_nothing_leaves_when_a_sync_fails(directory: Directory, wires: Wires) ->
 def test_random_frames_never_end_the_loop(life: Life, wires: Wires) -> None:
     random = Random(1)
     answers(life, wires, b"gw", HELLO)
-    good = wire.frame(wire.CMD, 2, 1, 0, [(wire.LOGON, "p", "U", 1)])
+    good = wire.frame(wire.CMD, 2, 1, 0, [(wire.LOGON, "p", "U", 1, "")])
     for _ in range(2_000):
         data = bytearray(good if random.random() < 0.7 else random.randbytes(random.randrange(60)))
         for _ in range(random.randrange(3)):
@@ -342,7 +342,7 @@ def test_a_turn_takes_no_more_bytes_than_the_journal_takes_in_a_record(life: Lif
 def test_a_frame_that_was_partly_known_counts_only_what_is_new(life: Life, wires: Wires) -> None:
     """The journal's sequence numbers are the machine's: what a record says it holds is what it did."""
     answers(life, wires, b"gw", HELLO)
-    logon = (wire.LOGON, "p", "U", 1)
+    logon = (wire.LOGON, "p", "U", 1, "")
     answers(life, wires, b"gw", wire.frame(wire.CMD, 2, 1, 0, [logon] * 3))
     answers(life, wires, b"gw", wire.frame(wire.CMD, 2, 2, 0, [logon] * 4))
     assert life.machine.peers["gw"].last_command == 5

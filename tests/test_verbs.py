@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openoutcry import verbs, wire
+from openoutcry import parameters, verbs, wire
 from openoutcry.errors import VerbError
 
 GOOD: dict[str, Any] = {
@@ -32,7 +32,9 @@ def arguments(row: verbs.Verb, **changed: Any) -> dict[str, Any]:
     return {p.name: good(p) for p in row.parameters} | changed
 
 
-def good(p: verbs.Parameter) -> Any:
+def good(p: parameters.Parameter) -> Any:
+    if p.type == "int":
+        return max(p.low, GOOD["int"])
     return p.choices[0] if p.type == "choice" else GOOD[p.type]
 
 
@@ -55,15 +57,15 @@ def test_defaults_complete_the_arguments(row: verbs.Verb) -> None:
     required = {name: value for name, value in arguments(row).items() if _parameter(row, name).required}
     checked = verbs.check(row.name, (), required)
     for p, value in zip(row.parameters, checked, strict=True):
-        assert value == (verbs.convert(p, required[p.name], row.name) if p.required else p.default)
+        assert value == (parameters.convert(p, required[p.name], row.name) if p.required else p.default)
 
 
-def _parameter(row: verbs.Verb, name: str) -> verbs.Parameter:
+def _parameter(row: verbs.Verb, name: str) -> parameters.Parameter:
     return next(p for p in row.parameters if p.name == name)
 
 
 @pytest.mark.parametrize(("row", "p"), PAIRS)
-def test_a_missing_argument_is_named(row: verbs.Verb, p: verbs.Parameter) -> None:
+def test_a_missing_argument_is_named(row: verbs.Verb, p: parameters.Parameter) -> None:
     given = arguments(row)
     del given[p.name]
     if p.required:
@@ -72,7 +74,7 @@ def test_a_missing_argument_is_named(row: verbs.Verb, p: verbs.Parameter) -> Non
 
 
 @pytest.mark.parametrize(("row", "p"), PAIRS)
-def test_a_wrong_argument_is_named_whatever_is_wrong_with_it(row: verbs.Verb, p: verbs.Parameter) -> None:
+def test_a_wrong_argument_is_named_whatever_is_wrong_with_it(row: verbs.Verb, p: parameters.Parameter) -> None:
     for value in [*WRONG[p.type], *beyond(p)]:
         if value is None and p.default is None:
             continue
@@ -82,12 +84,12 @@ def test_a_wrong_argument_is_named_whatever_is_wrong_with_it(row: verbs.Verb, p:
             assert "***" in error.text
 
 
-def beyond(p: verbs.Parameter) -> list[Any]:
+def beyond(p: parameters.Parameter) -> list[Any]:
     """The values next to a parameter's limits, on the wrong side."""
     if p.type == "int":
         return [p.low - 1, p.high + 1]
     if p.type == "price":
-        return [verbs.price_text(p.low - 1), verbs.price_text(p.high + 1)]
+        return [parameters.price_text(p.low - 1), parameters.price_text(p.high + 1)]
     if p.type in ("text", "secret", "name", "symbol"):
         return ["x" * (p.high + 1), *(["x" * (p.low - 1)] if p.low else [])]
     return []
@@ -107,7 +109,7 @@ def test_one_argument_too_many_is_refused(row: verbs.Verb) -> None:
 
 
 @pytest.mark.parametrize(("row", "p"), PAIRS)
-def test_an_argument_given_twice_is_named(row: verbs.Verb, p: verbs.Parameter) -> None:
+def test_an_argument_given_twice_is_named(row: verbs.Verb, p: parameters.Parameter) -> None:
     place = row.parameters.index(p)
     error = refusal(row, tuple(arguments(row).values())[: place + 1], {p.name: good(p)})
     assert (error.code, error.field) == ("bad_argument", p.name)
@@ -127,8 +129,8 @@ def test_every_verb_fits_the_bus(row: verbs.Verb) -> None:
 def test_text_from_a_command_line_is_converted() -> None:
     assert verbs.check("depth", ("b", "5")) == ("b", 5)
     endpoint = verbs.ENDPOINT_PROPERTIES
-    assert verbs.set_property(endpoint, "endpoint", "cancel_on_disconnect", "yes") is True
-    assert verbs.set_property(verbs.BOOK_PROPERTIES, "book", "tick_size", "0.05") == 5_000_000
+    assert parameters.set_property(endpoint, "endpoint", "cancel_on_disconnect", "yes") is True
+    assert parameters.set_property(verbs.BOOK_PROPERTIES, "book", "tick_size", "0.05") == 5_000_000
 
 
 @pytest.mark.parametrize(
@@ -136,14 +138,14 @@ def test_text_from_a_command_line_is_converted() -> None:
     [verbs.ENGINE_PROPERTIES, verbs.BOOK_PROPERTIES, verbs.ENDPOINT_PROPERTIES],
     ids=["engine", "book", "endpoint"],
 )
-def test_a_bad_property_is_refused_by_field(table: dict[str, verbs.Parameter]) -> None:
+def test_a_bad_property_is_refused_by_field(table: dict[str, parameters.Parameter]) -> None:
     with pytest.raises(VerbError) as caught:
-        verbs.set_property(table, "thing", "colour", 1)
+        parameters.set_property(table, "thing", "colour", 1)
     assert caught.value.field == "name" and next(iter(table)) in caught.value.text
     for name, p in table.items():
         for value in [*WRONG[p.type], *beyond(p)]:
             with pytest.raises(VerbError) as caught:
-                verbs.set_property(table, "thing", name, value)
+                parameters.set_property(table, "thing", name, value)
             assert caught.value.field == "value"
 
 
@@ -152,4 +154,4 @@ def test_a_bad_property_is_refused_by_field(table: dict[str, verbs.Parameter]) -
     [(0, "0"), (1, "0.00000001"), (10_050_000_000, "100.5"), (-5 * 10**8, "-5"), (10**17, "1000000000")],
 )
 def test_prices_are_shown_without_needless_zeros(price: int, shown: str) -> None:
-    assert verbs.price_text(price) == shown
+    assert parameters.price_text(price) == shown

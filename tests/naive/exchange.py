@@ -3,6 +3,10 @@
 REPLACE and AMEND have four outcomes, judged in this order (OUCH 4.2): the old order is not live or the new token is
 used: ignored; the phase does not allow it: REJECTED under the new token; the new details are wrong, or ask for no more
 than has been executed: the old order is cancelled and the new token stays free; REPLACED.
+
+CHANGE and WITHDRAW are always answered: with REPLACED, CANCEL_REQUESTED and what comes of it, or REQUEST_REJECTED,
+which leaves the order as it is. Their new tokens are used up whatever comes of them. Whoever sends a used token is
+told, if his session is answered always (FIX), unless AGAIN came just before.
 """
 
 from __future__ import annotations
@@ -44,12 +48,20 @@ class Exchange(Crossing):
         self.own = dict.fromkeys(books, 0)  # the phase set for a book alone
         self.auction_ends = dict.fromkeys(books, 0)  # when the volatility auction of a book alone is over
         self.owed = dict.fromkeys(books, 0)  # the cross that orders are, or were, collected for
+        self.again: set[int] = set()  # sessions whose next command may be a repetition
 
     # ------------------------------------------------------------------------------------------- commands
     def command(self, command: Message, time_ns: int) -> None:
         """What a session sends."""
         self.now = time_ns
-        kind, session, token, *fields = command
+        kind, session = command[:2]
+        if kind == w.AGAIN:
+            self.again.add(session)
+            return
+        self.carry_out(*command)
+        self.again.discard(session)
+
+    def carry_out(self, kind: int, session: int, token: bytes, *fields: Any) -> None:
         changed = self.find(session, token)
         first = changed.symbol if changed else fields[0] if kind in (w.ENTER, w.SUBMIT) else ""
         if kind == w.ENTER:
@@ -57,25 +69,44 @@ class Exchange(Crossing):
         elif kind == w.SUBMIT:
             self.submit(session, token, *fields)
         elif kind == w.REPLACE:
-            self.amend(session, token, *(*fields, None))
+            self.amend(session, token, *(*fields, None, False))
         elif kind == w.AMEND:
-            self.amend(session, token, *fields)
+            self.amend(session, token, *(*fields, False))
+        elif kind == w.CHANGE:
+            *head, data, given = fields
+            self.amend(session, token, *(*head, 0, data, given, True))
+        elif kind == w.WITHDRAW:
+            self.request_cancel(session, token, *fields)
         elif kind == w.CANCEL:
             self.cancel(session, token, *fields)
         elif kind == w.MODIFY:
             self.modify(session, token, *fields)
-        elif kind == w.REFUSE and (session, token) not in self.used:
-            self.reject(session, token, *fields)
+        elif kind == w.REFUSE:
+            reason, _, data = fields
+            if not self.repeated(session, token, data):
+                self.reject(session, token, reason, data)
         self.settle(first)
+
+    def repeated(self, session: int, token: bytes, data: bytes) -> bool:
+        """Whether an order's token was used before; who is answered always is told so."""
+        if (session, token) not in self.used:
+            return False
+        if self.members[session].answered and session not in self.again:
+            self.reject(session, token, w.REJECT_DUPLICATE, data)
+        return True
+
+    def refuse_request(self, session: int, token: bytes, request: bytes, kind: int, reason: int) -> None:
+        self.used.add((session, request))
+        self.tell(session, w.REQUEST_REJECTED, token, request, kind, reason, w.REJECT_REASONS[reason])
 
     def submit(
         self, session: int, token: bytes, symbol: str, side: int, quantity: int, price: int, kind: int, tif: int,
         expire: int, minimum: int, data: bytes, given: tuple[tuple[int, Any], ...],
     ) -> None:  # fmt: skip
-        if (session, token) in self.used:
+        if self.repeated(session, token, data):
             return
         if symbol not in self.books:
-            self.reject(session, token, w.REJECT_SYMBOL)
+            self.reject(session, token, w.REJECT_SYMBOL, data)
             return
         terms = dict(given)
         reason = (
@@ -89,7 +120,7 @@ class Exchange(Crossing):
         self.forget_useless_display(order)
         reason = reason or self.market_forbids(order)
         if reason:
-            self.reject(session, token, reason)
+            self.reject(session, token, reason, data)
             return
         self.accept(order)
 
@@ -123,19 +154,28 @@ class Exchange(Crossing):
     # ------------------------------------------------------------------------------------------- changing
     def amend(
         self, session: int, token: bytes, new_token: bytes, total: int, price: int, kind: int, tif: int, expire: int,
-        minimum: int, invalid: int, data: bytes, given: tuple[tuple[int, Any], ...] | None,
+        minimum: int, invalid: int, data: bytes, given: tuple[tuple[int, Any], ...] | None, gentle: bool,
     ) -> None:  # fmt: skip
         """given: the terms of AMEND, None for REPLACE. REPLACE, and AMEND that takes a term of the display away (0),
-        says all about the display, leaves an order to its auction, and never keeps its place."""
+        says all about the display, leaves an order to its auction, and never keeps its place. gentle: CHANGE."""
         old = self.find(session, token)
-        if old is None or (session, new_token) in self.used:
+        if (session, new_token) in self.used:
+            if gentle and session not in self.again:
+                self.refuse_request(session, token, new_token, 2, w.REJECT_DUPLICATE)
+            return
+        if old is None:
+            if gentle:
+                self.refuse_request(session, token, new_token, 2, w.REJECT_UNKNOWN_ORDER)
             return
         anew = given is None or any(not value for term, value in given if term in DISPLAY)
         if anew and old.tif in (w.AT_OPEN, w.AT_CLOSE, w.GOOD_FOR_AUCTION):
             tif, expire = old.tif, 0
         reason = self.phase_forbids_amend(old, tif)
+        if reason and gentle:
+            self.refuse_request(session, token, new_token, 2, reason)
+            return
         if reason:
-            self.reject(session, new_token, reason)
+            self.reject(session, new_token, reason, data)
             return
         kept = {term: value for term, value in old.terms.items() if kind in judging.KINDS_OF_TERM.get(term, (kind,))}
         if anew:
@@ -148,16 +188,19 @@ class Exchange(Crossing):
                     terms, old.done, filled=old.filled)  # fmt: skip
         wrong = (
             invalid
-            or left <= 0
-            or minimum > left
+            or (w.REJECT_QUANTITY if left <= 0 else 0)
+            or (w.REJECT_MIN_QUANTITY if minimum > left else 0)
             or judging.details_forbid(self.books[old.symbol], self.max_quantity, old.side, total, price, kind, tif,
                                       expire, minimum, terms, self.now)
         )  # fmt: skip
-        if wrong:
+        if wrong and not gentle:
             self.cancel_all_of(old, w.CANCEL_INVALID_REPLACE)
             return
         self.forget_useless_display(new)
-        reason = self.market_forbids(new)
+        reason = wrong or self.market_forbids(new)
+        if reason and gentle:
+            self.refuse_request(session, token, new_token, 2, reason)
+            return
         if reason:
             self.cancel_all_of(old, w.CANCEL_POST_ONLY if reason == w.REJECT_POST_ONLY else w.CANCEL_INVALID_REPLACE)
             return
@@ -214,6 +257,23 @@ class Exchange(Crossing):
             self.shrink(order, left)
         else:
             self.cancel_all_of(order, w.CANCEL_USER)
+
+    def request_cancel(self, session: int, token: bytes, request: bytes) -> None:
+        order = self.find(session, token)
+        if (session, request) in self.used:
+            if session not in self.again:
+                self.refuse_request(session, token, request, 1, w.REJECT_DUPLICATE)
+        elif order is None:
+            self.refuse_request(session, token, request, 1, w.REJECT_UNKNOWN_ORDER)
+        elif self.locked(order) and (order.where != CALL or order.pending):
+            self.refuse_request(session, token, request, 1, w.REJECT_TOO_LATE)
+        else:
+            self.used.add((session, request))
+            self.tell(session, w.CANCEL_REQUESTED, token, request)
+            if self.locked(order):
+                self.cancel_late(order, 0)
+            else:
+                self.cancel_all_of(order, w.CANCEL_USER)
 
     def locked(self, order: Order) -> bool:
         """Whether the auction is too near for a cancel."""

@@ -24,11 +24,12 @@ BECOMES = {w.STOP: w.MARKET, w.STOP_LIMIT: w.LIMIT, w.MARKET_IF_TOUCHED: w.MARKE
 
 @dataclass
 class Member:
-    """A session: the stream of its gateway, and whose orders its orders are."""
+    """A session: the stream of its gateway, and whose orders its orders are. answered: always, as FIX wants it."""
 
     stream: str
     account: str = ""
     firm: str = ""
+    answered: bool = False
 
 
 @dataclass

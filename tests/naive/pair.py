@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from openoutcry import verbs
+from openoutcry import parameters, verbs
 from openoutcry import wire as w
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.orders import BOOK, DONE, NUMBER, OPEN, PRICE, SESSION, SIDE, TERMS, TOKEN
@@ -31,9 +31,10 @@ Step = tuple[Any, ...]
 Script = list[Step]
 
 # Who trades: alice and carol have one account, alice and bob one firm, dave nothing in common with anybody. Carol and
-# dave are on a gateway of their own.
+# dave are on a gateway of their own, where FIX is spoken.
 USERS = (("alice", "A", "F", 1), ("bob", "B", "F", 1), ("carol", "A", "G", 2), ("dave", "D", "", 2))
 GATEWAYS = ("gateway-1", "gateway-2")
+FIX_GATEWAY = 2
 
 
 @dataclass
@@ -155,19 +156,24 @@ class Pair:
             world.verb("set_book_property", f"book-{symbol}", "indicative_ms", 0)
         for number, gateway in enumerate(GATEWAYS, 1):
             world.hello(gateway)
-            world.verb("create_endpoint", f"orders-{number}", "main", "ouch42", gateway)
+            protocol = "fix" if number == FIX_GATEWAY else "ouch42"
+            world.verb("create_endpoint", f"orders-{number}", "main", protocol, gateway)
             world.send(gateway, (w.BOUND, f"orders-{number}", "127.0.0.1", 4000 + number, ""))
         for connection, (user, account, firm, gateway_number) in enumerate(USERS, 1):
             world.verb("create_user", user, "secret", account=account, firm=firm or None)
-            gateway = GATEWAYS[gateway_number - 1]
-            session = world.log_on(f"orders-{gateway_number}", user, connection, gateway)
-            members[session] = Member(gateway, account, firm)
+            gateway, endpoint = GATEWAYS[gateway_number - 1], f"orders-{gateway_number}"
+            fix = gateway_number == FIX_GATEWAY
+            if fix:
+                made = world.verb("create_session", endpoint, SenderCompID="OO", TargetCompID=user, Username=user)
+                user = made["name"]
+            session = world.log_on(endpoint, user, connection, gateway)
+            members[session] = Member(gateway, account, firm, fix)
         return members
 
     def set_property(self, rules: Rules, symbol: str, name: str, value: Any) -> None:
         assert isinstance(self.world.verb("set_book_property", f"book-{symbol}", name, value), dict)
         parameter = verbs.BOOK_PROPERTIES[name]
-        stored = verbs.convert(parameter, value, name)
+        stored = parameters.convert(parameter, value, name)
         if name == "self_match":
             stored = {text: mode for mode, text in w.SELF_MATCH_MODES.items()}[stored]
         setattr(rules, name, stored)
@@ -295,7 +301,9 @@ def machine_orders(machine: Machine) -> list[tuple[Any, ...]]:
 
 
 def without_text(event: Step) -> Step:
-    return event[:-1] if event[0] in (w.REJECTED, w.CANCEL_REJECTED) else event
+    if event[0] == w.REJECTED:
+        return (*event[:4], event[5])
+    return event[:-1] if event[0] in (w.REQUEST_REJECTED, w.CANCEL_REJECTED) else event
 
 
 def describe(step: Step) -> str:

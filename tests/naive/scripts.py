@@ -14,6 +14,7 @@ from tests.naive.judging import COLLECTING
 from tests.naive.pair import Script, Setting, Step
 
 SECOND_NS = 10**9
+FIX_SESSIONS = (3, 4)
 LOT = 10
 KINDS = (w.LIMIT,) * 16 + (w.MARKET,) * 2 + (w.MARKET_TO_LIMIT,)
 TRIGGER_KINDS = (w.STOP, w.STOP, w.STOP_LIMIT, w.STOP_LIMIT, w.MARKET_IF_TOUCHED, w.LIMIT_IF_TOUCHED)
@@ -79,6 +80,7 @@ class Writer:
         self.triggers = self.some(0, 0.1, 0.3)  # how many orders wait for a trigger
         self.pegs = self.some(0, 0.05, 0.2)  # how many are pegged
         self.pairs = self.some(0, 0.05, 0.2)  # how many belong to a pair or a bracket
+        self.coming: list[Step] = []  # steps that are certain
 
     def some(self, *choices: Any) -> Any:
         return self.random.choice(choices)
@@ -91,6 +93,8 @@ class Writer:
         return [self.step() for _ in range(length)]
 
     def step(self) -> Step:
+        if self.coming:
+            return self.coming.pop()
         chance = self.random.random()
         if chance < 0.03:
             return ("wait", self.some(1, SECOND_NS, SECOND_NS, 7 * SECOND_NS, 60 * SECOND_NS))
@@ -100,7 +104,27 @@ class Writer:
             return self.repairs.pop()
         if self.auctions and chance < (0.10 if self.collecting else 0.08):
             return self.phase()
-        return self.command()
+        step = self.command()
+        return self.with_fix_manners(step) if step[1] in FIX_SESSIONS else step
+
+    def with_fix_manners(self, step: Step) -> Step:
+        """A command as a FIX gateway would send it; now and then twice, or announced as a repetition."""
+        kind, session, token, *fields = step
+        if kind == w.AMEND and self.seldom(0.8):
+            *head, _, data, terms = fields
+            step = (w.CHANGE, session, token, *head, data, terms)
+        elif kind == w.REPLACE and self.seldom(0.8):
+            *head, _, data = fields
+            step = (w.CHANGE, session, token, *head, data, ())
+        elif kind == w.CANCEL and self.seldom(0.8):
+            step = (w.WITHDRAW, session, token, self.fresh(session, w.BUY))
+        again = (w.AGAIN, session)
+        if self.seldom(0.05):
+            self.coming = [step, again] if self.seldom(0.7) else [step]
+        elif self.seldom(0.05):
+            self.coming = [step]
+            return again
+        return step
 
     def phase(self) -> Step:
         symbol = self.some(*self.symbols)
@@ -128,7 +152,7 @@ class Writer:
             return (w.CANCEL, old.session, old.token, self.some(0, 0, self.quantity()))
         if chance < 0.98:
             return (w.MODIFY, old.session, old.token, self.some(old.side, *SIDES), self.quantity())
-        return (w.REFUSE, old.session, self.fresh(old.session, old.side), self.some(w.REJECT_DISPLAY, 77))
+        return (w.REFUSE, old.session, self.fresh(old.session, old.side), self.some(w.REJECT_DISPLAY, 77), "", b"")
 
     def fresh(self, session: int, side: int, quantity: int = 0, details: tuple[int, ...] = ()) -> bytes:
         """A new token; seldom one that was used before."""

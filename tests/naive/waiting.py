@@ -150,7 +150,7 @@ class Waiting(Trading):
         )  # fmt: skip
         reason = judging.phase_forbids(self.phases[child.symbol], child.tif) or self.too_many(child.session)
         if reason:
-            self.reject(child.session, child.token, reason)
+            self.reject(child.session, child.token, reason, child.data)
         else:
             self.accept(child)
 
@@ -165,9 +165,9 @@ class Waiting(Trading):
     def too_many(self, session: int) -> int:
         return w.REJECT_LIMIT if len([o for o in self.orders if o.session == session]) >= self.max_open else 0
 
-    def reject(self, session: int, token: bytes, reason: int) -> None:
+    def reject(self, session: int, token: bytes, reason: int, data: bytes) -> None:
         self.used.add((session, token))
-        self.tell(session, w.REJECTED, token, reason, w.REJECT_REASONS.get(reason, ""))
+        self.tell(session, w.REJECTED, token, reason, w.REJECT_REASONS.get(reason, ""), data)
 
     # ------------------------------------------------------------------------------------------- conditions
     def wake(self, symbol: str) -> bool:

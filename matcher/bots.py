@@ -1,0 +1,189 @@
+"""The kinds of policies that come with the exchange: venues that fill, refuse, cancel and halt by themselves.
+
+What each does and all its options are in docs/simulator.md; how a kind is made is in openoutcry.matcher.policies.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from openoutcry import wire
+from openoutcry.matcher import refusing
+from openoutcry.matcher.judging import Refusal
+from openoutcry.matcher.orders import BOOK, OPEN, PRICE, Order
+from openoutcry.matcher.policies import PERCENT, SILENCE, Hands, Message, Policy, register_policy
+from openoutcry.parameters import Parameter
+
+DELAY_MAX: Final = 86_400_000  # a day
+_REJECTS: Final = {text: code for code, text in wire.REJECT_REASONS.items()}
+_CANCELS: Final = {text: code for code, text in wire.CANCEL_REASONS.items()}
+
+_DELAY: Final = Parameter("delay_ms", "int", "so long after it was accepted; 0: at once", 0, 0, DELAY_MAX)
+_QUANTITY: Final = Parameter("quantity", "int", "so much of an order, instead of percent", None, 1, wire.QUANTITY_MAX)
+_PRICE: Final = Parameter("price", "price", "at what price; none: the order's, else the last", None, 1, wire.PRICE_MAX)
+_CANCEL: Final = Parameter("reason", "choice", "why it is cancelled", "supervisory", choices=tuple(_CANCELS))
+
+
+def _percent(default: int) -> Parameter:
+    return Parameter("percent", "int", "so much of an order, rounded down, at least 1", default, 1, PERCENT)
+
+
+class _Filling(Policy):
+    """What kinds that fill have in common."""
+
+    def total(self, order: Order) -> int:
+        """How much of a new order is to be filled."""
+        wanted: int | None = self.options["quantity"]
+        part: int = order[OPEN] * self.options["percent"] // PERCENT
+        most: int = order[OPEN]
+        return min(most, wanted or max(1, part))
+
+    def fill(self, hands: Hands, order: Order, quantity: int) -> bool:
+        """Fill so much of an order, or what is left of it; False when there is no price to do it at."""
+        price = self.options["price"] or order[PRICE] or order[BOOK].last_price
+        if price and quantity:
+            hands.fill(order, min(quantity, order[OPEN]), price)
+        return bool(price)
+
+
+class AutoFill(_Filling):
+    """Fill orders: all, a part, or in slices over time."""
+
+    parameters = (
+        _percent(PERCENT), _QUANTITY, _PRICE, _DELAY,
+        Parameter("slices", "int", "in so many parts", 1, 1, 1_000),
+        Parameter("interval_ms", "int", "time between two parts", 1_000, 0, DELAY_MAX),
+    )  # fmt: skip
+
+    def accepted(self, hands: Hands, order: Order) -> bool:
+        total = self.total(order)
+        if self.options["delay_ms"]:
+            hands.later(order, self.options["delay_ms"], 0, total)
+            return True
+        return self._slice(hands, order, 0, total)
+
+    def due(self, hands: Hands, order: Order, data: tuple[int, ...]) -> None:
+        self._slice(hands, order, *data)
+
+    def _slice(self, hands: Hands, order: Order, index: int, total: int) -> bool:
+        """Fill part `index`, counted from 0, and have the next one come."""
+        slices = self.options["slices"]
+        part = total * (index + 1) // slices - total * index // slices
+        if not self.fill(hands, order, part):
+            return False
+        if index + 1 < slices and order[OPEN]:
+            hands.later(order, self.options["interval_ms"], index + 1, total)
+        return True
+
+
+ON: Final = {
+    "orders": refusing.NEW_ORDERS,
+    "changes": refusing.REPLACEMENTS,
+    "cancels": refusing.TAKE_BACK,
+    "all": refusing.NEW_ORDERS | refusing.REPLACEMENTS | refusing.TAKE_BACK,
+}
+
+
+_ON: Final = Parameter("on", "choice", "which messages", "orders", choices=tuple(ON))
+
+
+class AutoReject(Policy):
+    """Refuse messages."""
+
+    parameters = (
+        _ON,
+        Parameter("reason", "choice", "why", "invalid field", choices=tuple(_REJECTS)),
+        Parameter("text", "text", "what the client is told; none: the reason", "", 0, wire.SHORT_TEXT_MAX),
+    )
+
+    def judged(self) -> frozenset[int]:
+        return ON[self.options["on"]]
+
+    def refuses(self, message: Message) -> Refusal | None:
+        return _REJECTS[self.options["reason"]], self.options["text"]
+
+
+class Silent(Policy):
+    """Lose messages: nobody is told, and nothing comes of them."""
+
+    parameters = (_ON,)
+
+    def judged(self) -> frozenset[int]:
+        return ON[self.options["on"]]
+
+    def refuses(self, message: Message) -> Refusal | None:
+        return SILENCE
+
+
+class Delay(Policy):
+    """Hold messages for a while. With jitter they may overtake each other."""
+
+    parameters = (
+        _ON._replace(default="all"),
+        Parameter("delay_ms", "int", "for so long", 10, 0, DELAY_MAX),
+        Parameter("jitter_ms", "int", "and longer by up to this, at random", 0, 0, DELAY_MAX),
+    )
+
+    def judged(self) -> frozenset[int]:
+        return ON[self.options["on"]]
+
+    def holds(self, hands: Hands, message: Message) -> int:
+        jitter: int = self.options["jitter_ms"]
+        return int(self.options["delay_ms"]) + (hands.draw(jitter + 1, 1) if jitter else 0)
+
+
+class AutoCancel(Policy):
+    """Cancel orders that are still open after a while."""
+
+    parameters = (_DELAY, _CANCEL)
+
+    def accepted(self, hands: Hands, order: Order) -> bool:
+        hands.later(order, self.options["delay_ms"])
+        return True
+
+    def due(self, hands: Hands, order: Order, data: tuple[int, ...]) -> None:
+        hands.cancel(order, _CANCELS[self.options["reason"]])
+
+
+class PartialThenCancel(_Filling):
+    """Fill a part of an order, then cancel the rest."""
+
+    parameters = (_percent(50), _QUANTITY, _PRICE, _DELAY, _CANCEL)
+
+    def accepted(self, hands: Hands, order: Order) -> bool:
+        if not self.fill(hands, order, self.total(order)):
+            return False
+        if order[OPEN]:
+            hands.later(order, self.options["delay_ms"])
+        return True
+
+    def due(self, hands: Hands, order: Order, data: tuple[int, ...]) -> None:
+        hands.cancel(order, _CANCELS[self.options["reason"]])
+
+
+class Halt(Policy):
+    """Halt a book after so many orders."""
+
+    parameters = (
+        Parameter("orders", "int", "after so many orders, and as many again", 1, 1, wire.QUANTITY_MAX),
+        Parameter("text", "text", "what the market is told", "", 0, wire.SHORT_TEXT_MAX // 2),
+    )
+
+    def accepted(self, hands: Hands, order: Order) -> bool:
+        if hands.seen % self.options["orders"]:
+            return False
+        hands.halt(order, self.options["text"] or "policy")
+        return True
+
+
+BOTS: Final[dict[str, type[Any]]] = {
+    "auto-fill": AutoFill,
+    "auto-reject": AutoReject,
+    "auto-cancel": AutoCancel,
+    "partial-then-cancel": PartialThenCancel,
+    "halt": Halt,
+    "silent": Silent,
+    "delay": Delay,
+}
+for _name, _bot in BOTS.items():
+    register_policy(_name, _bot)
