@@ -31,7 +31,7 @@ from openoutcry.gateway.soupbintcp import (
 )
 
 if TYPE_CHECKING:
-    from openoutcry.gateway.endpoint import Endpoint
+    from openoutcry.gateway.endpoint import PacketEndpoint
     from openoutcry.gateway.state import Session
     from openoutcry.gateway.store import Stream
 
@@ -49,7 +49,7 @@ RETRY_NS: Final = 1_000_000_000  # timers of a connection that is held up are lo
 class Connection(asyncio.Protocol):
     """See the module. number: the gateway's own, never used again, also not by a later life of the gateway."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: PacketEndpoint) -> None:
         self.endpoint = endpoint
         self.hub = endpoint.hub
         self.number = self.hub.next_connection()
@@ -173,7 +173,11 @@ class Connection(asyncio.Protocol):
         elif wanted and wanted != self.hub.state.stream_name(self.endpoint.name, user):
             self.reject(SESSION_NOT_AVAILABLE)
         else:
-            self.hub.log_on(self, (wire.LOGON, self.endpoint.name, user, self.number))
+            self.hub.log_on(self, (wire.LOGON, self.endpoint.name, user, self.number, ""))
+
+    def refused(self, text: str) -> None:
+        """The matcher does not log this connection on."""
+        self.reject(SESSION_NOT_AVAILABLE)
 
     def reject(self, reason: str) -> None:
         """Refuse the login and close."""
@@ -215,6 +219,25 @@ class Connection(asyncio.Protocol):
         self.soup.sent(count, now_ns)
         self.transport.write(data)
         self.endpoint.messages_out += count
+
+    def feed(self, now_ns: int) -> None:
+        """Send one piece of what is missing."""
+        stream, store, counters = self.stream, self.hub.store, self.hub.replay.counters
+        assert stream is not None
+        piece = store.read(stream, self.sequence)
+        if piece is not None:
+            before = self.sequence - piece.first
+            skipped = self.endpoint.dialect.skip(piece.data, before) if before else 0
+            count = piece.messages - before
+            counters["replayed_messages"] += count
+            self.send(count, piece.data[skipped:], now_ns)
+        if self.blocked:  # resume_writing adds it again
+            return
+        if self.sequence == stream.next:
+            counters["replays"] += 1
+            self.caught_up()
+        else:
+            self.hub.replay.add(self)
 
     def caught_up(self) -> None:
         """All that is stored has been sent."""

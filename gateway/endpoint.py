@@ -1,5 +1,8 @@
 """One endpoint: a listening TCP port, the connections that came through it, its properties and counters.
 
+``Endpoint`` is what every protocol's has; ``PacketEndpoint`` is that of a protocol which a ``Dialect`` describes. FIX
+has its own (openoutcry.gateway.fix.endpoint).
+
 Invariant: an endpoint that the matcher has set is open, or is tried again every REOPEN_NS; its port, once the kernel
 has chosen one, stays the same for as long as the endpoint exists, also over restarts.
 """
@@ -9,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openoutcry.gateway.connection import Connection
 from openoutcry.gateway.protocols import dialect
+from openoutcry.gateway.tls import Certificates, SecureTransport
 from openoutcry.verbs import ENDPOINT_PROPERTIES
 
 if TYPE_CHECKING:
@@ -44,24 +48,38 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+class Guest(Protocol):
+    """A connection, as far as its endpoint needs to know it."""
+
+    address: str
+
+    def finish(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+    def configure(self) -> None: ...
+
+
 class Endpoint:
-    """See the module. Raises ClusterError when nobody registered the protocol."""
+    """See the module."""
 
     def __init__(self, hub: Hub, name: str, protocol: str, host: str) -> None:
         self.hub = hub
         self.name = name
         self.protocol = protocol
-        self.dialect = dialect(protocol)
         self.host = host
         self.port = 0  # while it is not open
         self.tick = 0  # for the wheel, when it must be opened again
-        self.connections: set[Connection] = set()
+        self.connections: set[Guest] = set()
+        self.certificates: Certificates | None = None
         self._socket: socket.socket | None = None  # the one that listens, or is about to
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None  # kept, or it might be collected before it is done
         self.messages_in = self.messages_out = self.ignored = 0
         self.logins = self.rejected_logins = self.accepted = self.refused = 0
-        self.dropped_slow = self.protocol_errors = self.timeouts = 0
+        self.dropped_slow = self.protocol_errors = self.timeouts = self.tls_failures = 0
         self.configure(())
 
     # --------------------------------------------------------------------------------------------- port
@@ -72,11 +90,18 @@ class Endpoint:
         self._opening = self.hub.loop.create_task(self._serve(sock))
 
     async def _serve(self, sock: socket.socket) -> None:
-        server = await self.hub.loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG)
+        server = await self.hub.loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
         if self._socket is sock:
             self._server = server
         else:  # closed meanwhile
             server.close()
+
+    def _accept(self) -> asyncio.Protocol:
+        return self.connection() if self.certificates is None else SecureTransport(self, self.certificates)
+
+    def connection(self) -> asyncio.Protocol:
+        """What speaks with one client."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close the port; no connection comes through any more."""
@@ -97,7 +122,7 @@ class Endpoint:
         self.hub.hosting.reconcile(self.name)
 
     # --------------------------------------------------------------------------------------------- connections
-    def admit(self, connection: Connection) -> int:
+    def admit(self, connection: Guest) -> int:
         """Let a new connection in: ns it has to log in, 0 when there are too many."""
         hub = self.hub
         self.accepted += 1
@@ -112,14 +137,14 @@ class Endpoint:
             return min(self.login_timeout_ns, SILENT_GRACE_NS)
         return self.login_timeout_ns
 
-    def leave(self, connection: Connection, silent: bool) -> None:
+    def leave(self, connection: Guest, silent: bool) -> None:
         """A connection is over."""
         if connection in self.connections:
             self.connections.remove(connection)
             if silent:
                 self.spoke(connection)
 
-    def spoke(self, connection: Connection) -> None:
+    def spoke(self, connection: Guest) -> None:
         """A connection is no longer one that has not asked to log in."""
         silent = self.hub.silent
         self.hub.silent_total -= 1
@@ -127,14 +152,7 @@ class Endpoint:
         if not silent[connection.address]:
             del silent[connection.address]
 
-    def login(self, connection: Connection, request: LoginRequest) -> None:
-        """A client asks to log in."""
-        self.spoke(connection)
-        self.hub.logins.check(
-            self.name, request.username, request.password, connection.address, monotonic_ns(), connection.judged
-        )
-
-    def slow(self, connection: Connection) -> None:
+    def slow(self, connection: Guest) -> None:
         """A client does not read what it is sent: drop it, it can ask for everything again."""
         self.dropped_slow += 1
         self.hub.log.warning(
@@ -142,12 +160,12 @@ class Endpoint:
         )
         connection.drop()
 
-    def timed_out(self, connection: Connection) -> None:
+    def timed_out(self, connection: Guest) -> None:
         """A client was silent for too long, or did not log in in time."""
         self.timeouts += 1
         connection.drop()
 
-    def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
+    def protocol_error(self, connection: Guest, error: ProtocolError) -> None:
         """A client broke its protocol."""
         self.protocol_errors += 1
         self.hub.log.warning(monotonic_ns(), "protocol", f"endpoint {self.name}: {connection.address}: {error}")
@@ -162,6 +180,7 @@ class Endpoint:
         self.login_timeout_ns = int(values["login_timeout_ms"]) * 1_000_000
         self.max_connections = int(values["max_connections"])
         self.write_buffer_max = int(values["write_buffer_max"])
+        self.certificates = Certificates.of(values)
         for connection in list(self.connections):
             connection.configure()
 
@@ -173,5 +192,25 @@ class Endpoint:
             "logins": self.logins, "rejected_logins": self.rejected_logins, "accepted": self.accepted,
             "refused": self.refused, "messages_in": self.messages_in, "messages_out": self.messages_out,
             "ignored": self.ignored, "dropped_slow": self.dropped_slow, "protocol_errors": self.protocol_errors,
-            "timeouts": self.timeouts, "users": users, "any login accepted": users == 0,
+            "timeouts": self.timeouts, "tls": self.certificates is not None, "tls_failures": self.tls_failures,
+            "users": users, "any login accepted": users == 0,
         }  # fmt: skip
+
+
+class PacketEndpoint(Endpoint):
+    """An endpoint of a protocol that is a Dialect. Raises ClusterError when nobody registered it."""
+
+    def __init__(self, hub: Hub, name: str, protocol: str, host: str) -> None:
+        self.dialect = dialect(protocol)
+        super().__init__(hub, name, protocol, host)
+
+    def connection(self) -> Connection:
+        """What speaks with one client."""
+        return Connection(self)
+
+    def login(self, connection: Connection, request: LoginRequest) -> None:
+        """A client asks to log in."""
+        self.spoke(connection)
+        self.hub.logins.check(
+            self.name, request.username, request.password, connection.address, monotonic_ns(), connection.judged
+        )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry import wire
 from openoutcry.errors import ClusterError
-from openoutcry.gateway.endpoint import REOPEN_NS, Endpoint
+from openoutcry.gateway.endpoint import REOPEN_NS, Endpoint, PacketEndpoint
 from openoutcry.gateway.ports import Ports
-from openoutcry.gateway.protocols import Dialect, dialect
+from openoutcry.gateway.protocols import Dialect, dialect, endpoint_kind
 
 if TYPE_CHECKING:
     from openoutcry.gateway.hub import Hub
@@ -37,14 +37,18 @@ class Hosting:
         for name in {*self.endpoints, *self._hub.state.endpoints}:
             self.reconcile(name)
 
-    def reconcile(self, name: str) -> None:
-        """Make the endpoint of that name what the matcher has set."""
+    def reconcile(self, name: str, deleted: bool = False) -> None:
+        """Make the endpoint of that name what the matcher has set.
+
+        deleted: it was deleted since; when one is wanted all the same, that is another one of its name.
+        """
         wanted = self._hub.state.endpoints.get(name)
         endpoint = self.endpoints.get(name)
-        if endpoint is not None and (wanted is None or (endpoint.protocol, endpoint.host) != wanted[3:5]):
+        if endpoint is not None and (wanted is None or deleted or (endpoint.protocol, endpoint.host) != wanted[3:5]):
             self.endpoints.pop(name).finish()
-        if wanted is None:
+        if wanted is None or deleted:
             self._ports.forget(name)
+        if wanted is None:
             return
         try:
             self._make(wanted)
@@ -52,10 +56,11 @@ class Hosting:
             self._not_open(wanted, error)
 
     def _make(self, wanted: tuple[Any, ...]) -> None:
-        _, name, _, protocol, host, port, properties = wanted
+        _, name, _, protocol, host, port, properties, _ = wanted
         endpoint = self.endpoints.get(name)
         if endpoint is None:
-            endpoint = self.endpoints[name] = Endpoint(self._hub, name, protocol, host)
+            kind = endpoint_kind(protocol) or PacketEndpoint
+            endpoint = self.endpoints[name] = kind(self._hub, name, protocol, host)
         endpoint.configure(properties)
         if not endpoint.port or port not in (0, endpoint.port):
             endpoint.close()
@@ -65,7 +70,7 @@ class Hosting:
             self._bound(name, host, endpoint.port, "")
 
     def _not_open(self, wanted: tuple[Any, ...], error: Exception) -> None:
-        _, name, _, _, host, _, _ = wanted
+        _, name, _, _, host, _, _, _ = wanted
         now_ns = monotonic_ns()
         self._hub.log.warning(now_ns, "open", f"endpoint {name} cannot be opened: {error}")
         if name in self.endpoints and self._ports.get(name):

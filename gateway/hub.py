@@ -16,7 +16,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
@@ -24,6 +24,7 @@ from openoutcry import bus, wire
 from openoutcry.errors import WireError
 from openoutcry.gateway.connection import ASKED, Connection
 from openoutcry.gateway.delivery import Delivery
+from openoutcry.gateway.fix.sessions import Sessions
 from openoutcry.gateway.hosting import Hosting
 from openoutcry.gateway.logins import Logins
 from openoutcry.gateway.ports import Ports
@@ -31,6 +32,9 @@ from openoutcry.gateway.replay import Replay
 from openoutcry.gateway.state import State
 from openoutcry.gateway.store import Store, Stream
 from openoutcry.gateway.wheel import LimitedLog, Wheel
+
+if TYPE_CHECKING:
+    from openoutcry.gateway.fix.connection import FixConnection
 
 log = logging.getLogger("openoutcry.gateway")
 
@@ -55,14 +59,15 @@ class Hub:
         self.congested = False
         self.silent: dict[str, int] = {}  # connections that have not asked to log in, by address
         self.silent_total = 0
-        self.waiting: dict[int, Connection] = {}  # for LOGGED_ON
+        self.waiting: dict[int, Connection | FixConnection] = {}  # for LOGGED_ON
         self.log = LimitedLog(log)
         self.hosting = Hosting(self, ports)
         self.state = State(store)
         self.wheel = Wheel(monotonic_ns())
-        self.replay = Replay(loop, store)
+        self.replay = Replay(loop)
         self.logins = Logins(loop, self.state)
         self.delivery = Delivery(self, self.state, store)
+        self.fix = Sessions(self)
         self.link = bus.Link(name, wire.ROLE_GATEWAY, generation, store.last_event, self._rewind)
         self._socket = socket
         self._fd = int(socket.getsockopt(zmq.FD))
@@ -70,15 +75,16 @@ class Hub:
         self._blocked = False  # the bus takes no more for the moment
         self._said = 0  # the event up to which the matcher knows that we have them
         self._connections = generation << 32  # numbers of a later life are higher
-        self._held: deque[Connection] = deque()
+        self._held: deque[Connection | FixConnection] = deque()
         self._flush_scheduled = self._drain_scheduled = False
         self.counters = {"flushes": 0, "drains": 0, "malformed_frames": 0, "pauses": 0, "exceptions": 0}
 
     def start(self) -> None:
         """Begin with what the store has: endpoints listen again at once."""
-        self.state.load(self.store.config)
+        self.state.load(self.store.config, self.store.facts)
         if self.store.worth_compacting:
             self.store.compact(self.state.events())
+        self.link.last_event, self.link.held = self.fix.begin(), self.store.last_event
         self.hosting.reconcile_all()
         self.loop.add_reader(self._fd, self._drain)
         self._turn_timer()
@@ -98,6 +104,7 @@ class Hub:
         if self.out:
             self.link.submit(*self.out)
             self.out.clear()
+        self.fix.submitted(self.link.submitted)
         self._blocked = not bus.writable(self._socket)
         if not self._blocked:
             self._said = self.link.last_event
@@ -111,7 +118,7 @@ class Hub:
             self._drain_scheduled = True
             self.loop.call_soon(self._drain)
 
-    def hold(self, connection: Connection) -> None:
+    def hold(self, connection: Connection | FixConnection) -> None:
         """`connection` is not read until the matcher has caught up."""
         self.counters["pauses"] += 1
         self._held.append(connection)
@@ -127,7 +134,7 @@ class Hub:
         self._connections += 1
         return self._connections
 
-    def log_on(self, connection: Connection, command: tuple[Any, ...]) -> None:
+    def log_on(self, connection: Connection | FixConnection, command: tuple[Any, ...]) -> None:
         """Ask the matcher; its LOGGED_ON or LOGON_REFUSED names the connection."""
         self.waiting[connection.number] = connection
         self.out.append(command)
@@ -151,12 +158,22 @@ class Hub:
         except bus.BusRefused as error:
             self._fatal(3, f"the matcher turned {self.name} away: {error}")
         except Exception as error:  # events were taken from the link and are not stored: only a restart repairs that
-            log.exception("cannot go on")
-            self._fatal(4, f"{type(error).__name__}: {error}")
+            self._cannot_go_on(error)
         else:
             self._let_go()
             if not ready or self._must_speak():
                 self.submitted()
+
+    def commit(self) -> None:
+        """Store and send what was said without an event of the matcher's."""
+        try:
+            self.delivery.commit()
+        except Exception as error:  # it is not known what is stored: only a restart repairs that
+            self._cannot_go_on(error)
+
+    def _cannot_go_on(self, error: Exception) -> None:
+        log.error("cannot go on", exc_info=error)
+        self._fatal(4, f"{type(error).__name__}: {error}")
 
     def _must_speak(self) -> bool:
         """Whether the link may have frames although no client has sent anything."""
@@ -186,10 +203,12 @@ class Hub:
             for connection in list(endpoint.connections):
                 connection.drop()
         self.store.rewind(last_event)
-        self.state.load(self.store.config)
+        self.state.load(self.store.config, self.store.facts)
+        wanted = self.fix.begin()
+        self.link.held = self.store.last_event
         self.hosting.reconcile_all()
-        if self.store.last_event != last_event:  # a record spans it: ask for the rest again
-            self.link.last_event = self.store.last_event
+        if wanted != last_event:  # a record spans it, or an application has forgotten: ask for the rest again
+            self.link.last_event = wanted
             self.link.ready = False
 
     # --------------------------------------------------------------------------------------------- deeds
@@ -201,11 +220,13 @@ class Hub:
         elif kind == wire.LOGON_REFUSED:
             connection = self.waiting.pop(deed[2], None)
             if connection is not None:
-                connection.reject("S")
+                connection.refused(deed[3])
         elif kind == wire.SYSTEM:
             self._end_of_day(deed[1].connection, deed[2])
         elif kind in (wire.ENDPOINT_SET, wire.ENDPOINT_DELETED):
-            self.hosting.reconcile(deed[1])
+            self.hosting.reconcile(deed[1], kind == wire.ENDPOINT_DELETED)
+        elif kind in (wire.SESSION_DELETED, wire.SESSION_ORDERED):
+            self.fix.log_out(deed)
 
     def _logged_on(self, deed: tuple[Any, ...]) -> None:
         _, number, _, connection_number, _ = deed
@@ -216,7 +237,7 @@ class Hub:
         else:
             connection.start(session)
 
-    def _end_of_day(self, connection: Connection | None, stream: Stream) -> None:
+    def _end_of_day(self, connection: Connection | FixConnection | None, stream: Stream | None) -> None:
         if connection is not None and connection.stream is stream:
             connection.end()
         else:
@@ -233,6 +254,7 @@ class Hub:
     def _turn_timer(self) -> None:
         self.loop.call_later(TIMER_S, self._turn_timer)
         self.wheel.turn(monotonic_ns())
+        self.fix.dumps.on_tick()
         self.submitted()
 
     def _answer(self, query: tuple[Any, ...]) -> None:
@@ -262,6 +284,7 @@ class Hub:
             "delivery": dict(self.delivery.counters),
             "replay": dict(self.replay.counters),
             "logins": self.logins.statistics(),
+            "fix": self.fix.statistics(),
         }
 
     def close(self) -> None:
@@ -272,4 +295,5 @@ class Hub:
                 connection.close()
         self.logins.close()
         self.loop.remove_reader(self._fd)
+        self.fix.close()
         self._flush()

@@ -123,6 +123,8 @@ REJECT_LETTERS: Final = {
     wire.REJECT_NO_REFERENCE: b"o",
     wire.REJECT_TOO_LATE: b"R",
     wire.REJECT_QUOTE: b"O",
+    wire.REJECT_UNKNOWN_ORDER: b"O",
+    wire.REJECT_UNSUPPORTED: b"O",
 }
 BREAK_LETTERS: Final = {
     wire.BREAK_ERRONEOUS: b"E",
@@ -437,17 +439,17 @@ def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
             symbol = _symbols.get(stock) or _symbol(stock)
             side = SIDES.get(letter)
             if side is None:
-                append((wire.REFUSE, session, token, wire.REJECT_SIDE))
+                append((wire.REFUSE, session, token, wire.REJECT_SIDE, "", b""))
             elif not 0 < shares <= SHARES_MAX:
-                append((wire.REFUSE, session, token, wire.REJECT_QUANTITY))
+                append((wire.REFUSE, session, token, wire.REJECT_QUANTITY, "", b""))
             elif not symbol:
-                append((wire.REFUSE, session, token, wire.REJECT_SYMBOL))
+                append((wire.REFUSE, session, token, wire.REJECT_SYMBOL, "", b""))
             elif not 0 < price <= PRICE_MAX and price not in MARKET_PRICES:
-                append((wire.REFUSE, session, token, wire.REJECT_PRICE))
+                append((wire.REFUSE, session, token, wire.REJECT_PRICE, "", b""))
             elif reason > 0:
-                append((wire.REFUSE, session, token, reason))
+                append((wire.REFUSE, session, token, reason, "", b""))
             elif minimum > shares:
-                append((wire.REFUSE, session, token, wire.REJECT_MIN_QUANTITY))
+                append((wire.REFUSE, session, token, wire.REJECT_MIN_QUANTITY, "", b""))
             elif reason:
                 market = price > PRICE_MAX
                 order_type = _order_type(wire.MARKET if market else wire.LIMIT, terms)
@@ -641,6 +643,9 @@ RENDER: Final[dict[int, Callable[[Event, int], bytes]]] = {
     wire.MASS_CANCELED: _nothing,
     wire.FEE: _nothing,
     wire.TRIGGER_MOVED: _nothing,
+    wire.REQUEST_REJECTED: _nothing,
+    wire.CANCEL_REQUESTED: _nothing,
+    wire.ECHOED: _nothing,
 }
 
 

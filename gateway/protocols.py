@@ -7,6 +7,9 @@ A protocol is a ``Dialect``: a handful of functions without I/O. To add one, reg
 or name that function as an entry point ``mine`` of the group ``openoutcry.protocols`` in an installed package, where
 every gateway finds it when an endpoint first asks for ``mine``.
 
+A protocol that is more than packets (FIX: messages numbered by an application, in sessions that outlive days) brings an
+endpoint of its own: ``register_endpoint``.
+
 Invariant: nothing else in the gateway knows what a message looks like. What ``render`` returns is stored as it is and
 sent as it is, now and in every replay.
 """
@@ -14,10 +17,14 @@ sent as it is, now and in every replay.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from openoutcry.errors import ClusterError
 from openoutcry.gateway.soupbintcp import ServerSession
+
+if TYPE_CHECKING:
+    from openoutcry.gateway.endpoint import Endpoint
+    from openoutcry.gateway.hub import Hub
 
 PROTOCOLS_MAX: Final = 64  # names that can be registered
 ENTRY_POINTS: Final = "openoutcry.protocols"  # group of entry points in which packages offer more
@@ -103,6 +110,21 @@ def skip_packets(data: bytes, count: int) -> int:
 
 
 _factories: dict[str, Callable[[], Dialect]] = {}
+MakeEndpoint = Callable[["Hub", str, str, str], "Endpoint"]  # hub, name, protocol, host
+_endpoints: dict[str, Callable[[], MakeEndpoint]] = {}
+
+
+def register_endpoint(protocol: str, factory: Callable[[], MakeEndpoint]) -> None:
+    """Let endpoints that speak `protocol` be made by what `factory` returns."""
+    if protocol not in _endpoints and len(_endpoints) >= PROTOCOLS_MAX:
+        raise ClusterError(f"{PROTOCOLS_MAX} endpoints are registered already, {protocol!r} is one too many")
+    _endpoints[protocol] = factory
+
+
+def endpoint_kind(protocol: str) -> MakeEndpoint | None:
+    """What makes endpoints of that protocol; None for one that is a Dialect."""
+    factory = _endpoints.get(protocol)
+    return factory() if factory is not None else None
 
 
 def register_protocol(name: str, factory: Callable[[], Dialect]) -> None:
@@ -142,3 +164,13 @@ def _ouch42() -> Dialect:
 
 
 register_protocol("ouch42", _ouch42)
+
+
+def _fix() -> MakeEndpoint:
+    from openoutcry.gateway.fix.endpoint import FixEndpoint
+
+    return FixEndpoint
+
+
+for _version in ("fix", "fix40", "fix41", "fix42", "fix43", "fix44", "fix50", "fix50sp1", "fix50sp2"):
+    register_endpoint(_version, _fix)

@@ -13,10 +13,10 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final
 
 from openoutcry.gateway.connection import ON
-from openoutcry.gateway.store import Store
 
 if TYPE_CHECKING:
     from openoutcry.gateway.connection import Connection
+    from openoutcry.gateway.fix.connection import FixConnection
 
 PIECES_PER_TURN: Final = 4  # of store.PIECE_BYTES each: about 0.2 ms of a turn, and up to 8 ms with tiny chunks
 
@@ -24,14 +24,13 @@ PIECES_PER_TURN: Final = 4  # of store.PIECE_BYTES each: about 0.2 ms of a turn,
 class Replay:
     """The queue of connections that are behind and can take more."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._store = store
-        self._queue: deque[Connection] = deque()
+        self._queue: deque[Connection | FixConnection] = deque()
         self._scheduled = False
         self.counters = {"replayed_messages": 0, "replays": 0}
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Connection | FixConnection) -> None:
         """`connection` can take more."""
         if not connection.replaying:
             connection.replaying = True
@@ -51,24 +50,6 @@ class Replay:
             connection = queue.popleft()
             connection.replaying = False
             if connection.state == ON and not connection.live:
-                self._feed(connection, now_ns)
+                connection.feed(now_ns)
         if queue:
             self._schedule()
-
-    def _feed(self, connection: Connection, now_ns: int) -> None:
-        stream = connection.stream
-        assert stream is not None
-        piece = self._store.read(stream, connection.sequence)
-        if piece is not None:
-            before = connection.sequence - piece.first
-            skipped = connection.endpoint.dialect.skip(piece.data, before) if before else 0
-            count = piece.messages - before
-            self.counters["replayed_messages"] += count
-            connection.send(count, piece.data[skipped:], now_ns)
-        if connection.blocked:  # resume_writing adds it again
-            return
-        if connection.sequence == stream.next:
-            self.counters["replays"] += 1
-            connection.caught_up()
-        else:
-            self.add(connection)

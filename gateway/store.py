@@ -14,7 +14,9 @@ The file::
     record   magic 4, body length u32, crc32 u32 of all that follows, first event u64, last event u64, chunks ...
     chunk    stream name 10, count u32, length u32, number of its first message u64, offset of this stream's
              previous chunk u64, payload: `count` messages as the protocol framed them
-             without a name: `count` events of the bus, packed: the configuration that came with these events
+             without a name: `count` events of the bus, packed: the configuration that came with these events. Kinds
+             from FACTS_FROM on never come from the bus: they are *facts* that the gateway notes for itself, (kind,
+             number, ...), and the newest of each kind and number is the one that counts
 
 The index of a stream holds every INDEX_EVERY-th of its chunks; the ones between are found over the link that each
 chunk has to the one before. Once ended, streams are dead weight: ``compact`` writes the file anew without them, as a
@@ -48,18 +50,27 @@ INDEX_EVERY: Final = 64  # chunks: 16 bytes of memory for each so many, and at m
 PIECE_BYTES: Final = 65_536  # what `read` returns at most, one larger chunk excepted
 PIECE_CHUNKS: Final = 512  # chunks that one `read` joins at most: it stays under about 2 ms
 SCAN_BYTES: Final = 1 << 20
-CONFIG_EVENTS: Final = 256  # events in one chunk: at most some 2 KB each, so it stays under wire.FRAME_MAX
+FACTS_FROM: Final = 200  # kinds of configuration events from here on are the gateway's own; wire's are far below
+CONFIG_EVENTS: Final = 256  # events in one chunk
+CONFIG_BYTES_MAX: Final = 500_000  # bytes in one chunk, one larger event excepted: it stays under wire.FRAME_MAX
 COMPACT_DEAD_MIN: Final = 16_000_000  # bytes of ended streams that make it worth to write the file anew
 
 
 def _config_parts(config: Sequence[tuple[Any, ...]]) -> list[bytes]:
     """Configuration events as chunks, each small enough for wire.unpack."""
-    parts = []
+    parts: list[bytes] = []
     for at in range(0, len(config), CONFIG_EVENTS):
-        some = config[at : at + CONFIG_EVENTS]
-        data = wire.pack(some)
-        parts += [CHUNK.pack(CONFIG_NAME, len(some), len(data), 0, 0), data]
+        _add_config(parts, config[at : at + CONFIG_EVENTS])
     return parts
+
+
+def _add_config(parts: list[bytes], some: Sequence[tuple[Any, ...]]) -> None:
+    data = wire.pack(some)
+    if len(data) > CONFIG_BYTES_MAX and len(some) > 1:
+        _add_config(parts, some[: len(some) // 2])
+        _add_config(parts, some[len(some) // 2 :])
+    else:
+        parts += (CHUNK.pack(CONFIG_NAME, len(some), len(data), 0, 0), data)
 
 
 class Piece(NamedTuple):
@@ -99,14 +110,15 @@ class Store:
     """One gateway's session store in `path` (made, 0700, when it is not there).
 
     ``last_event``: the highest event that is stored. ``config``: the configuration events found in the file, in
-    order, for the caller to apply; kept only until it takes them. ``cut``: bytes of a torn tail cut at opening.
-    Raises JournalError when the file cannot be read or written.
+    order, for the caller to apply; kept only until it takes them, as ``facts`` are: the newest of each kind and number.
+    ``cut``: bytes of a torn tail cut at opening. Raises JournalError when the file cannot be read or written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.last_event = 0
         self.config: list[tuple[Any, ...]] = []
+        self.facts: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.cut = 0
         self.counters = {"records": 0, "bytes_written": 0, "pieces_read": 0, "compactions": 0, "rewinds": 0}
         self._streams: dict[bytes, Stream] = {}
@@ -220,6 +232,7 @@ class Store:
     def _reset(self) -> None:
         self._streams.clear()
         self.config.clear()
+        self.facts.clear()
         self.last_event = self._end = self._compacted_end = 0
 
     def _next_record(self, file: Any, size: int, limit: int) -> tuple[bytes, int, bytes] | None:
@@ -253,9 +266,7 @@ class Store:
             if len(body) - payload < length:
                 return False
             if name == CONFIG_NAME:
-                try:
-                    self.config += tuple(wire.unpack(body[payload : payload + length]))
-                except (WireError, TypeError):
+                if not self._take_config(body[payload : payload + length]):
                     return False
             else:
                 stream = self._streams.get(name)
@@ -266,6 +277,23 @@ class Store:
         for stream, where, count, length in noted:
             stream.note(where, count, length)
         return True
+
+    def _take_config(self, payload: bytes) -> bool:
+        try:
+            for event in wire.unpack(payload):
+                if event[0] >= FACTS_FROM:
+                    self.facts[event[0], event[1]] = event
+                else:
+                    self.config.append(event)
+        except (WireError, TypeError, IndexError):
+            return False
+        return True
+
+    def forget_all_but(self, names: set[str]) -> None:
+        """Streams that nobody knows any more will not be read again."""
+        known = {name.encode("ascii").ljust(10, b"\0") for name in names}
+        for key in [key for key in self._streams if key not in known]:
+            del self._streams[key]
 
     # --------------------------------------------------------------------------------------------- reading
     def read(self, stream: Stream, sequence: int) -> Piece | None:

@@ -151,14 +151,14 @@ class HandMatcher:
     def open_endpoint(self, name: str = "orders", port: int = 0, protocol: str = "ouch42", **properties: Any) -> int:
         """ENDPOINT_SET; the port that BOUND names."""
         items = tuple(sorted(properties.items()))
-        self.emit((wire.ENDPOINT_SET, name, "main", protocol, "127.0.0.1", port, items))
+        self.emit((wire.ENDPOINT_SET, name, "main", protocol, "127.0.0.1", port, items, "matching"))
         bound = self.wait_for(wire.BOUND)
         assert bound[1] == name and bound[4] == "", bound
         return int(bound[3])
 
     def log_on(self, session: int, stream: str, first: bool = True) -> None:
         """Answer the next LOGON, the first of the day with the beginning of the stream."""
-        _, endpoint, user, connection = self.wait_for(wire.LOGON)
+        _, endpoint, user, connection, _ = self.wait_for(wire.LOGON)
         begin = [(wire.SESSION_STREAM, session, endpoint, user, stream), (wire.SYSTEM, session, "S")]
         self.emit(*(begin if first else []), (wire.LOGGED_ON, session, endpoint, connection, stream))
 

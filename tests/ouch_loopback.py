@@ -190,4 +190,4 @@ class OuchLoopback:
             return wire.CANCELED, 1, token, 1, wire.CANCEL_USER, rest[0]
         if kind == wire.MODIFY:
             return wire.MODIFIED, 1, token, rest[0], rest[1]
-        return wire.REJECTED, 1, token, rest[0], ""
+        return wire.REJECTED, 1, token, rest[0], "", b""

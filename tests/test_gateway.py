@@ -340,11 +340,11 @@ def test_endpoints_open_change_and_close_as_they_are_told(world: World) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        matcher.emit((wire.ENDPOINT_SET, "two", "main", "ouch42", "127.0.0.1", taken.getsockname()[1], ()))
+        matcher.emit((wire.ENDPOINT_SET, "two", "main", "ouch42", "127.0.0.1", taken.getsockname()[1], (), "matching"))
         bound = matcher.wait_for(wire.BOUND)
         assert bound[1:4] == ("two", "127.0.0.1", 0) and "in use" in bound[4]
     for protocol, host, text in (("nonsense", "127.0.0.1", "no protocol"), ("ouch42", "not an address", "")):
-        matcher.emit((wire.ENDPOINT_SET, "two", "main", protocol, host, 0, ()))
+        matcher.emit((wire.ENDPOINT_SET, "two", "main", protocol, host, 0, (), "matching"))
         bound = matcher.wait_for(wire.BOUND)
         assert bound[3] == 0 and text in bound[4] and bound[4]
     with logged_on(matcher, port) as client:
@@ -355,6 +355,20 @@ def test_endpoints_open_change_and_close_as_they_are_told(world: World) -> None:
     with pytest.raises(ConnectionRefusedError):
         Client(port)
     assert matcher.query("statistics")["endpoints"] == {}
+
+
+def test_an_endpoint_that_is_made_again_at_once_is_another_one(world: World) -> None:
+    matcher, _ = world
+    port = matcher.open_endpoint("one")
+    with logged_on(matcher, port) as client:
+        client.packet()
+        again = (wire.ENDPOINT_SET, "one", "main", "ouch42", "127.0.0.1", 0, (), "matching")
+        matcher.emit((wire.ENDPOINT_DELETED, "one"), again)  # in one frame
+        _, name, _, new, error = matcher.wait_for(wire.BOUND)
+        assert (name, error) == ("one", "") and new
+        assert (client.packet(), client.packet()) == (b"Z", b"")
+    with logged_on(matcher, new, session=2, stream="0000000002") as client:
+        assert client.packet()
 
 
 def test_properties_apply_to_connections_that_are_there(world: World) -> None:
@@ -370,7 +384,7 @@ def test_properties_apply_to_connections_that_are_there(world: World) -> None:
             ("max_connections", 2),
             ("receive_timeout_ms", 400),
         )
-        matcher.emit((wire.ENDPOINT_SET, "orders", "main", "ouch42", "127.0.0.1", 0, properties))
+        matcher.emit((wire.ENDPOINT_SET, "orders", "main", "ouch42", "127.0.0.1", 0, properties, "matching"))
         began = time.monotonic()
         assert client.packet(heartbeats=True) == b"H"
         with Client(port) as third:
@@ -459,7 +473,7 @@ def test_a_client_that_leaves_before_its_logon_is_answered_is_logged_off(world: 
     port = matcher.open_endpoint()
     with Client(port) as client:
         client.login("U1")
-        _, endpoint, user, connection = matcher.wait_for(wire.LOGON)
+        _, endpoint, user, connection, _ = matcher.wait_for(wire.LOGON)
     while matcher.query("statistics")["endpoints"]["orders"]["connections"]:
         pass
     matcher.emit(
@@ -473,7 +487,7 @@ def test_a_logon_that_the_matcher_refuses_is_a_rejected_login(world: World) -> N
     port = matcher.open_endpoint()
     with Client(port) as client:
         client.login("U1")
-        _, endpoint, _, connection = matcher.wait_for(wire.LOGON)
+        _, endpoint, _, connection, _ = matcher.wait_for(wire.LOGON)
         matcher.emit((wire.LOGON_REFUSED, endpoint, connection, "the day has ended"))
         assert client.packet() == b"JS"
         assert client.packet() == b""

@@ -192,7 +192,7 @@ def test_rewind_forgets_exactly_the_records_beyond_the_event(tmp_path: Path) -> 
 
 def test_configuration_comes_back_in_order_with_its_types(tmp_path: Path) -> None:
     events = [
-        (wire.ENDPOINT_SET, "orders", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 500), ("x", True))),
+        (wire.ENDPOINT_SET, "orders", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 500), ("x", True)), "any"),
         (wire.USER_SET, "ANN", "orders", "ACC", "scrypt$1"),
         (wire.SESSION_STREAM, 1, "orders", "ANN", "0001000001"),
     ]
@@ -292,9 +292,9 @@ def test_the_state_of_a_gateway_is_made_anew_by_its_own_events(tmp_path: Path) -
     store = Store(tmp_path / "s")
     state = State(store)
     for event in (
-        (wire.ENDPOINT_SET, "a", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 1),)),
-        (wire.ENDPOINT_SET, "b", "main", "ouch42", "127.0.0.1", 0, ()),
-        (wire.ENDPOINT_SET, "a", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 2),)),
+        (wire.ENDPOINT_SET, "a", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 1),), "matching"),
+        (wire.ENDPOINT_SET, "b", "main", "ouch42", "127.0.0.1", 0, (), "matching"),
+        (wire.ENDPOINT_SET, "a", "main", "ouch42", "127.0.0.1", 0, (("heartbeat_ms", 2),), "matching"),
         (wire.USER_SET, "Ann", "", "ANN", "h1"),
         (wire.USER_SET, "BOB", "b", "BOB", "h2"),
         (wire.USER_SET, "EVE", "", "EVE", "h3"),

@@ -262,7 +262,7 @@ def test_market_orders(units: int) -> None:
 )
 def test_an_invalid_field_of_an_enter_order_is_refused_with_its_reason(fields: dict[str, Any], reason: int) -> None:
     for _ in range(2):  # worked out, then remembered
-        assert enter(**fields) == (wire.REFUSE, 7, TOKEN, reason)
+        assert enter(**fields) == (wire.REFUSE, 7, TOKEN, reason, "", b"")
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def test_every_cancel_reason_has_a_letter(reason: int) -> None:
 
 @pytest.mark.parametrize("reason", sorted(wire.REJECT_REASONS))
 def test_every_reject_reason_has_a_letter(reason: int) -> None:
-    found = rendered(wire.REJECTED, 7, TOKEN, reason, "text")
+    found = rendered(wire.REJECTED, 7, TOKEN, reason, "text", b"")
     assert found["reason"] == ouch42.REJECT_LETTERS[reason].decode()
     assert found["reason"] in "THZSDCLMRXNOW" or reason >= wire.REJECT_COLLAR
 
@@ -523,7 +523,7 @@ def test_the_reasons_that_the_specification_names() -> None:
     cancels = {reason: ouch42.CANCEL_LETTERS[reason] for reason in wire.CANCEL_REASONS}
     assert b"".join(cancels[reason] for reason in sorted(cancels)) == b"UITSESUQGCZUZDKH"
     rejects = {reason: ouch42.REJECT_LETTERS[reason] for reason in wire.REJECT_REASONS}
-    assert b"".join(rejects[reason] for reason in sorted(rejects)) == b"HCSXZNDROOOOORWemnvvOxyaLoRO"
+    assert b"".join(rejects[reason] for reason in sorted(rejects)) == b"HCSXZNDROOOOORWemnvvOxyaLoROOO"
     assert set(ouch42.SIDE_LETTERS) == wire.SIDES
 
 
@@ -586,6 +586,9 @@ def test_golden_bytes_of_a_priority_update_and_an_aiq_cancel() -> None:
         (wire.MASS_CANCELED, 7, TOKEN, 3),
         (wire.FEE, 7, TOKEN, 77, -5),
         (wire.TRIGGER_MOVED, 7, TOKEN, 1),
+        (wire.REQUEST_REJECTED, 7, TOKEN, b"R", 1, wire.REJECT_UNKNOWN_ORDER, "unknown order"),
+        (wire.CANCEL_REQUESTED, 7, TOKEN, b"R"),
+        (wire.ECHOED, 7, b"8=FIX.4.2"),
     ],
 )
 def test_what_ouch_has_no_words_for_is_not_said(event: tuple[Any, ...]) -> None:

@@ -1,0 +1,159 @@
+"""The application of an echo engine: it sends its client's messages back, for loop-back and conformance tests.
+
+NewOrderSingle, SecurityDefinition and Email come back as the same message: the fields of header, body and trailer in
+ascending order, those of repeating groups as the dictionary has them, and all of them but what the session layer says
+itself (numbers, times, CompIDs, PossDupFlag). A possible resend (97=Y) of an order whose ClOrdID has come since logon
+is dropped. Any other type is answered as unsupported.
+
+Everything goes through the matcher (ECHO, ECHOED), so answers come in the order of what they answer, are written to the
+journal, and are sent once whatever dies in between.
+
+Invariant: what is emitted is a pure function of the ECHOED event; what is remembered is only which orders have come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack
+
+from openoutcry import wire
+from openoutcry.fix import rejects
+from openoutcry.fix.codec import body
+from openoutcry.fix.reasons import BUSINESS_OTHER, BUSINESS_UNSUPPORTED
+from openoutcry.fix.settings import APPL_VERSIONS
+
+if TYPE_CHECKING:
+    from openoutcry.fix.dictionary import Group
+    from openoutcry.fix.message import Message
+    from openoutcry.fix.settings import SessionSettings
+    from openoutcry.fix.structure import Places
+    from openoutcry.fix.validate import Validator
+    from openoutcry.gateway.fix.services import Services
+
+ECHOED_KINDS: Final = (b"D", b"d", b"C")
+SEEN_MAX: Final = 100_000  # ClOrdIDs remembered since logon, some 10 MB; the oldest are forgotten then
+# What the session layer says itself, and PossDupFlag with what belongs to it.
+OWN: Final = frozenset((8, 9, 35, 34, 49, 52, 56, 43, 122, 369))
+SUBS: Final = {50: "SenderSubID", 57: "TargetSubID", 142: "SenderLocationID", 143: "TargetLocationID"}
+HEADER_END: Final = 143  # the session's own header ends with this tag: what is above may come after it
+LENGTH_MAX: Final = wire.ECHO_MAX - 256  # bytes of a message that is sent back; the rest is for what msgpack adds
+BUSINESS_LEVEL: Final = 2  # BusinessMessageReject is a message of 4.2 and later
+UNSUPPORTED: Final = "Unsupported message type"
+
+Emit = Callable[..., None]
+Head = tuple[tuple[int, bytes], ...]
+
+
+class EchoApplication:
+    """See the module; the methods are those of openoutcry.gateway.fix.hosted.Application."""
+
+    def __init__(
+        self, number: int, settings: SessionSettings, validator: Validator, emit: Emit, services: Services
+    ) -> None:
+        self.number = number
+        self.validator = validator
+        self.emit = emit
+        self.fixt = settings.BeginString == "FIXT.1.1"
+        self.level = rejects.LEVELS[settings.BeginString]
+        self._own = OWN.union(tag for tag, name in SUBS.items() if getattr(settings, name))
+        self._version = APPL_VERSIONS[settings.DefaultApplVerID].encode()
+        self._seen: dict[bytes, None] = {}
+        self.asked = 0  # commands that have not come back: what the session layer says must wait for their answers
+
+    def take(self, message: Message, out: list[Any], again: bool) -> None:
+        """Have a message sent back, or an answer to one that is not."""
+        if message.kind not in ECHOED_KINDS:
+            self._refuse(message, "", out)
+        elif len(message.raw) > LENGTH_MAX:
+            self._refuse(message, f"longer than {LENGTH_MAX} bytes", out)
+        elif message.kind != b"D" or self._is_new(message):
+            head, rest = self._taken_apart(message)
+            self._say(message.kind, rest, head, out)
+
+    def event(self, event: tuple[Any, ...], time_ns: int) -> None:
+        """Send what has come back from the matcher."""
+        if event[0] == wire.ECHOED:
+            self.asked = max(self.asked - 1, 0)
+            kind, rest, head = msgpack.unpackb(event[2], use_list=False)
+            self.emit(kind, rest, extra=head)
+
+    def absorb(self, event: tuple[Any, ...], time_ns: int) -> None:
+        """Nothing is remembered of what was sent."""
+
+    def dump(self) -> list[bytes]:
+        """Nothing outlives a logon."""
+        return []
+
+    def load(self, pieces: list[bytes]) -> None:
+        """See dump."""
+
+    def logged_on(self) -> None:
+        """Orders from now on may have the ClOrdIDs of earlier ones."""
+        self._seen.clear()
+        self.asked = 0
+
+    def logged_off(self) -> None:
+        """The client has gone; what it sent is still sent back, into the store."""
+
+    def _is_new(self, message: Message) -> bool:
+        """Whether an order is to be sent back; it has come now."""
+        order = message.get(11) or b""
+        if message.get(97) == b"Y" and order in self._seen:
+            return False
+        self._seen[order] = None
+        if len(self._seen) > SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    def _say(self, kind: bytes, rest: bytes, head: Head, out: list[Any]) -> None:
+        self.asked += 1
+        out.append((wire.ECHO, self.number, msgpack.packb((kind, rest, head))))
+
+    def _refuse(self, message: Message, text: str, out: list[Any]) -> None:
+        """Answer a message that is not sent back. text: why, "" for its type."""
+        if self.level < BUSINESS_LEVEL:
+            kind, rest = rejects.reject(message, self.level, None, None, text or UNSUPPORTED)
+            self._say(kind, rest, rejects.way_back(message, self.level), out)
+            return
+        # As in the reference engine: sent to no one but the peer itself, and over FIXT with the session's version.
+        kind, rest = rejects.business_reject(message, BUSINESS_OTHER if text else BUSINESS_UNSUPPORTED, text)
+        self._say(kind, rest + (b"1137=%b\x01" % self._version if self.fixt else b""), (), out)
+
+    def _taken_apart(self, message: Message) -> tuple[Head, bytes]:
+        """What goes into the session's header, and all that comes after it."""
+        structure, kind = self.validator.layout(message)
+        transport = self.validator.transport
+        values = message.values
+        head = sorted([field for field in structure.header.fields if field[0] not in self._own])
+        rest = _Writer(values)
+        rest.put([field for field in head if field[0] > HEADER_END], structure.header.groups, transport.header.groups)
+        rest.put(sorted(structure.body.fields), structure.body.groups, {} if kind is None else kind.groups)
+        trailer = [field for field in structure.trailer.fields if field[0] != 10]
+        rest.put(trailer, structure.trailer.groups, transport.trailer.groups)
+        fields = {tag: values[place] for tag, place in head if tag <= HEADER_END}
+        return tuple(fields.items()), body(rest.fields)
+
+
+class _Writer:
+    """Fields of a message in another order."""
+
+    __slots__ = ("fields", "values")
+
+    def __init__(self, values: tuple[bytes, ...]) -> None:
+        self.values = values
+        self.fields: list[tuple[int, bytes]] = []
+
+    def put(
+        self, fields: Sequence[tuple[int, int]], entries: Mapping[int, list[Places]], groups: Mapping[int, Group]
+    ) -> None:
+        """Put fields in the order given, (tag, place), each count with its group behind it."""
+        done = set()
+        for tag, place in fields:
+            self.fields.append((tag, self.values[place]))
+            if tag in groups and tag not in done:
+                done.add(tag)
+                order = list(groups[tag].members)
+                for entry in entries.get(tag, ()):
+                    self.put(sorted(entry.fields, key=lambda f: order.index(f[0])), entry.groups, groups[tag].groups)
