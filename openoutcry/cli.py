@@ -1,4 +1,4 @@
-"""The command line: ``openoutcry up | down | status | ctl | demo | watch | play`` and one command for each part.
+"""The command line: ``openoutcry up | down | status | ctl | demo | agents | watch | play | fix``, and the parts.
 
 Every option can also be given as ``OPENOUTCRY_<OPTION>`` in the environment; the option wins.
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import __version__, compiled
+from openoutcry import __version__, agentscli, compiled, fixcli
 
 if TYPE_CHECKING:
     from openoutcry.process import Settings
@@ -203,7 +203,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     top.add_argument("--version", action="version", version=f"openoutcry {__version__} ({compiled.build()})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_add_up, _add_down, _add_status, _add_ctl, _add_demo, _add_watch, _add_play, _add_audit, _add_parts):
+    for add in (_add_up, _add_down, _add_status, _add_ctl, _add_demo, _add_agents, _add_watch, _add_play, fixcli.add,
+                _add_audit, _add_parts):  # fmt: skip
         add(commands)
     return top
 
@@ -257,6 +258,10 @@ def _add_demo(commands: Commands) -> None:
     _option(made, "directory", None, "where to keep its files (default: a temporary directory)", metavar="DIR")
     _option(made, "duration", None, "seconds to run (default: until interrupted)", type=float, metavar="S")
     _flag(made, "json", "print the summary as JSON")
+
+
+def _add_agents(commands: Commands) -> None:
+    agentscli.add(commands, default_directory())
 
 
 def _add_watch(commands: Commands) -> None:

@@ -60,7 +60,7 @@ def run(*arguments: Any) -> int:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     said = capsys.readouterr().out
-    for command in ("up", "down", "status", "ctl", "demo", "watch", "play", *cli.PARTS):
+    for command in ("up", "down", "status", "ctl", "demo", "agents", "watch", "play", *cli.PARTS):
         assert f"\n    {command} " in said or f"\n    {command}\n" in said
 
 
@@ -73,7 +73,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"openoutcry {openoutcry.__version__} ({compiled.build()})\n"
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "ctl", "demo", "watch", "play", *cli.PARTS])
+@pytest.mark.parametrize("command", ["up", "down", "status", "ctl", "demo", "agents", "watch", "play", *cli.PARTS])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"openoutcry {command}" in capsys.readouterr().out

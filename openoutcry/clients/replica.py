@@ -20,7 +20,7 @@ from typing import Any, Final
 from openoutcry import feed, wire
 from openoutcry.errors import WireError
 from openoutcry.feed import Auction, Bbo, Correction, Heartbeat, Level, Page, Quote, SnapshotHead, Stats, Trade
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 
 JOIN_NS: Final = 250_000_000  # patience with the first heartbeat before asking for a snapshot anyway
 RETRY_NS: Final = 500_000_000  # an unanswered request is sent again
