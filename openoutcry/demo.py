@@ -1,8 +1,8 @@
 """The main job: a supervised cluster with a live market in it, shown on the terminal, and a summary at the end.
 
-``openoutcry demo`` starts the cluster on free ports, logs five clients in through OUCH (two market makers, three
-takers), lets them trade, and shows the market as a subscriber of the feed sees it. At the end it compares the feed's
-books with the matcher's: that check is the demo's invariant, and its exit code.
+``openoutcry demo`` starts the cluster on free ports, logs five clients in (two market makers, three takers; some over
+OUCH, some over FIX), lets them trade, and shows the market as a subscriber of the feed sees it. At the end it compares
+the feed's books with the matcher's: that check is the demo's invariant, and its exit code.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ from openoutcry.errors import ClientError, ClusterError
 from openoutcry.process import Settings
 
 SYMBOLS: Final = ("AAPL", "MSFT", "TSLA")
-USERS: Final = ("MAKER1", "MAKER2", "TAKER1", "TAKER2", "TAKER3")
-RATE: Final = 2_000  # orders a second of all participants: lively, and leaves a small machine room for others
+# Who trades, and the version of FIX, or "" for OUCH.
+USERS: Final = {"MAKER1": "", "MAKER2": "FIX.4.4", "TAKER1": "", "TAKER2": "FIX.4.2", "TAKER3": ""}
+ENDPOINTS: Final = {"orders": "ouch42", "fix": "fix"}  # protocol of each
+RATE: Final = 2_000  # turns a second of all participants, most make an order: lively, and leaves others room
 POLL_S: Final = 0.02  # between two looks at the feed
 FEED_WAIT_S: Final = 10.0  # for the feed to show the last trade
+
+Endpoints = dict[str, dict[str, Any]]  # by name
+Login = tuple[str, str, str]  # user, password, FIX version
 
 
 def run(duration: float | None, as_json: bool, directory: str | None, rate: int = RATE, seed: int = 1) -> int:
@@ -97,16 +102,16 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop.set)
         with ControlClient(self.directory) as control, MarketDataClient.from_directory(self.directory.path) as feed:
-            endpoint, logins = self._configure(control)
+            endpoints, logins = self._configure(control)
             for symbol in SYMBOLS:
                 feed.subscribe(symbol)
             market = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "openoutcry.market", stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-            await self._trade(market, feed, endpoint, logins)
+            await self._trade(market, feed, endpoints, logins)
             return self._summary(feed, control)
 
-    def _configure(self, control: ControlClient) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    def _configure(self, control: ControlClient) -> tuple[Endpoints, list[Login]]:
         """Engine, books, users, endpoint: what exists from an earlier run in the same directory is taken as it is."""
         names = {row["name"] for kind in ("engines", "books", "endpoints", "users") for row in control.list(kind)}
         if "demo" not in names:
@@ -114,26 +119,25 @@ class Demo:
         for symbol in SYMBOLS:
             if symbol.lower() not in names:
                 control.create_book(symbol.lower(), "demo", symbol)
-        logins = [(user, secrets.token_hex(5)) for user in USERS]
-        for user, password in logins:
+        logins = [(user, secrets.token_hex(5), version) for user, version in USERS.items()]
+        for user, password, _ in logins:
             if user in names:
                 control.delete_user(user)
             control.create_user(user, password)
-        if "orders" not in names:
-            control.create_endpoint("orders", "demo", "ouch42")
-        (endpoint,) = [row for row in control.list("endpoints") if row["name"] == "orders"]
-        return dict(endpoint), logins
+        for name, protocol in ENDPOINTS.items():
+            if name not in names:
+                control.create_endpoint(name, "demo", protocol)
+        return {row["name"]: row for row in control.list("endpoints") if row["name"] in ENDPOINTS}, logins
 
-    async def _trade(
-        self, market: Process, feed: MarketDataClient, endpoint: dict[str, Any], logins: list[tuple[str, str]]
-    ) -> None:
+    async def _trade(self, market: Process, feed: MarketDataClient, endpoints: Endpoints, logins: list[Login]) -> None:
         assert market.stdin is not None
-        order = {"host": endpoint["host"], "port": endpoint["port"], "symbols": SYMBOLS, "logins": logins,
-                 "rate": self.rate, "seed": self.seed}  # fmt: skip
+        ouch, fix = ((endpoints[name]["host"], endpoints[name]["port"]) for name in ENDPOINTS)
+        order = {"ouch": ouch, "fix": fix, "symbols": SYMBOLS, "logins": logins, "rate": self.rate,
+                 "seed": self.seed}  # fmt: skip
         market.stdin.write(json.dumps(order).encode() + b"\n")
         listening = asyncio.create_task(self._listen(market))
         try:
-            await self._show(feed, endpoint)
+            await self._show(feed, endpoints)
         finally:
             market.stdin.close()
             await listening
@@ -150,11 +154,11 @@ class Demo:
             self.tally = json.loads(line)
         self.stop.set()
 
-    async def _show(self, feed: MarketDataClient, endpoint: dict[str, Any]) -> None:
+    async def _show(self, feed: MarketDataClient, endpoints: Endpoints) -> None:
         from openoutcry.demo_screen import open_screen
 
         began = time.monotonic()
-        with open_screen(self.directory, endpoint, SYMBOLS) as screen:
+        with open_screen(self.directory, list(endpoints.values()), SYMBOLS) as screen:
             shown = 0.0
             while not self.stop.is_set():
                 feed.poll(0)

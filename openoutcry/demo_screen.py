@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openoutcry.bus import Directory
 from openoutcry.clients.marketdata import MarketDataClient
-from openoutcry.verbs import price_text
+from openoutcry.parameters import price_text
 from openoutcry.watch import Meter, View, render
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Screen(Protocol):
 
 
 @contextlib.contextmanager
-def open_screen(directory: Directory, endpoint: dict[str, Any], symbols: Sequence[str]) -> Iterator[Screen]:
+def open_screen(directory: Directory, endpoints: Sequence[dict[str, Any]], symbols: Sequence[str]) -> Iterator[Screen]:
     """The screen that fits standard output; it is closed, and the terminal as it was, afterwards."""
-    addresses = _addresses(directory, endpoint)
+    addresses = _addresses(directory, endpoints)
     if not sys.stdout.isatty():
         print("\n".join(addresses), flush=True)
         yield Lines(symbols)
@@ -50,13 +50,16 @@ def open_screen(directory: Directory, endpoint: dict[str, Any], symbols: Sequenc
         yield Picture(live, addresses, symbols)
 
 
-def _addresses(directory: Directory, endpoint: dict[str, Any]) -> list[str]:
+PROTOCOLS: Final = {"ouch42": "OUCH 4.2", "fix": "FIX 4.0-5.0SP2"}
+
+
+def _addresses(directory: Directory, endpoints: Sequence[dict[str, Any]]) -> list[str]:
     facts = directory.announced("marketdata")
     return [
-        f"OUCH 4.2   {endpoint['host']}:{endpoint['port']}",
-        f"feed       {facts.get('feed', '?')}",
-        f"snapshots  {facts.get('snapshot', '?')}",
-        f"control    openoutcry ctl --directory {directory.path}",
+        *(f"{PROTOCOLS.get(row['protocol'], row['protocol']):<16} {row['host']}:{row['port']}" for row in endpoints),
+        f"{'feed':<16} {facts.get('feed', '?')}",
+        f"{'snapshots':<16} {facts.get('snapshot', '?')}",
+        f"{'control':<16} openoutcry ctl --directory {directory.path}",
     ]
 
 
