@@ -38,22 +38,25 @@ def endpoint(exchange: Exchange) -> Endpoint:
 def test_it_buys_what_is_offered_and_no_more(exchange: Exchange, endpoint: Endpoint) -> None:
     other = exchange.ouch_client(endpoint, "other")
     for shares, price in ((30, "9.99"), (30, "10.00"), (30, "10.01")):
-        other.wait_for("A", order_token=other.enter("AAPL", "S", shares, price))
+        other.sell("AAPL", shares, price).expect_accepted()
 
     assert buy_cheaply(endpoint.host, endpoint.port, 100, "10.00") == 60
 
+    other.orders[0].expect_filled(30, at="9.99")
+    other.orders[1].expect_filled(30, at="10.00")
     assert exchange.depth("aapl")["asks"] == [["10.01", 30, 1]]
 
 
 def test_it_buys_nothing_while_trading_is_halted(exchange: Exchange, endpoint: Endpoint) -> None:
     client = exchange.ouch_client(endpoint)
     exchange.halt("aapl")
-    client.wait_for("J", order_token=client.enter("AAPL", "B", 100, "10"), reason="H")
+    client.buy("AAPL", 100, "10").expect_rejected("halted")
 
 
 def test_its_orders_survive_a_crash_of_the_matcher(exchange: Exchange, endpoint: Endpoint) -> None:
     client = exchange.ouch_client(endpoint)
-    client.wait_for("A", order_token=client.enter("AAPL", "B", 100, "10"))
+    order = client.buy("AAPL", 100, "10").expect_accepted()
     exchange.kill("matcher")
     exchange.restart("matcher")
     assert exchange.depth("aapl")["bids"] == [["10", 100, 1]]
+    order.cancel().expect_canceled(100)

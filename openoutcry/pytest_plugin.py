@@ -1,7 +1,17 @@
-"""Fixtures for pytest: ``exchange``, a fresh one for each test, and ``exchange_proc``, one for each test process.
+"""Fixtures for pytest: exchanges of a test's own, clients that are ready to trade, and what a failed test shows.
+
+exchange           a fresh, empty exchange for each test
+exchange_factory   makes such exchanges: exchange_factory(gateways=2)
+exchange_proc      one for each test process; what tests make in it needs names of their own
+exchange_clean     the same one, emptied before each test: Exchange.reset
+ouch_client        a logged in OUCH client of `exchange`, openoutcry.testkit.OuchTrader
+fix_client         a logged on FIX client of `exchange`, openoutcry.testkit.FixTrader
+market_data        what the market data of `exchange` says, openoutcry.testkit.MarketWatcher
 
 A test chooses how its own is started with ``@pytest.mark.exchange(durability="sync", gateways=2)``, which takes the
-arguments of openoutcry.Exchange. When a test fails, the logs of its exchange's processes are in the report.
+arguments of openoutcry.Exchange. The clients join the first endpoint of their protocol; when there is none it is made,
+with an engine "main" and a book "aapl" of AAPL when there is no engine. When a test fails, its report has the last
+messages of each client, the sessions with their sequence numbers, and the logs of the processes.
 
 Invariant: a test run that does not use the fixtures pays nothing, no process and no import beyond this module.
 """
@@ -9,16 +19,18 @@ Invariant: a test run that does not use the fixtures pays nothing, no process an
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from openoutcry.exchange import Exchange
+    from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader
 
-FIXTURES: Final = frozenset(("exchange", "exchange_proc"))
-LOG_MAX: Final = 20_000  # characters of each process's log in a report: its end says why
+FIXTURES: Final = frozenset(("exchange", "exchange_proc", "exchange_factory"))  # the others need one of them
+MADE: Final = "made_exchanges"  # attribute of a test's item: those of exchange_factory
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,17 +67,67 @@ def exchange_proc() -> Iterator[Exchange]:
         yield ex
 
 
+@pytest.fixture
+def exchange_clean(exchange_proc: Exchange) -> Exchange:
+    """The exchange of this process with nothing in it; what the last test made is deleted."""
+    exchange_proc.reset()
+    return exchange_proc
+
+
+@pytest.fixture
+def exchange_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Exchange]]:
+    """Makes running exchanges; takes the arguments of openoutcry.Exchange. All end with the test."""
+    from openoutcry.exchange import Exchange
+
+    made: list[Exchange] = []
+    setattr(request.node, MADE, made)
+    with ExitStack() as stack:
+
+        def make(*arguments: Any, **settings: Any) -> Exchange:
+            made.append(stack.enter_context(Exchange(*arguments, **settings)))
+            return made[-1]
+
+        yield make
+
+
+@pytest.fixture
+def ouch_client(exchange: Exchange) -> OuchTrader:
+    """An OUCH client of `exchange`, logged in."""
+    return exchange.ouch_client()
+
+
+@pytest.fixture
+def fix_client(exchange: Exchange) -> FixTrader:
+    """A FIX client of `exchange`, logged on: FIX.4.4 unless the test has made another endpoint for FIX before."""
+    return exchange.fix_client()
+
+
+@pytest.fixture
+def market_data(exchange: Exchange) -> MarketWatcher:
+    """The market data of `exchange`; symbols are subscribed to when they are first named."""
+    return exchange.market_data()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the logs of every exchange among a failed test's fixtures."""
+    """Add what is known of every exchange of a failed test."""
     report = yield
     module = sys.modules.get("openoutcry.exchange")
     if report.failed and module is not None:
-        for fixture, value in getattr(item, "funcargs", {}).items():
-            if isinstance(value, module.Exchange):
-                for name, text in value.logs().items():
-                    if text:
-                        report.sections.append((f"{fixture}: log of {name}", text[-LOG_MAX:]))
+        from openoutcry.testkit.report import sections
+
+        for name, found in _exchanges(item, module.Exchange).items():
+            report.sections += [(f"{name}: {title}", text) for title, text in sections(found)]
     return report
+
+
+def _exchanges(item: pytest.Item, kind: type[Exchange]) -> dict[str, Exchange]:
+    """The exchanges of a test by what they are called there, each once."""
+    named = [(name, value) for name, value in getattr(item, "funcargs", {}).items() if isinstance(value, kind)]
+    named += [(f"exchange {number}", made) for number, made in enumerate(getattr(item, MADE, ()), 1)]
+    unique: dict[int, tuple[str, Exchange]] = {}
+    for name, value in named:
+        unique.setdefault(id(value), (name, value))
+    return dict(unique.values())

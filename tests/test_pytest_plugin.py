@@ -100,6 +100,130 @@ def test_fails(exchange):
     result.stdout.fnmatch_lines(["*exchange: log of matcher*", "*exchange: log of gateway-1*"])
 
 
+def test_a_failed_test_shows_messages_sequence_numbers_and_what_happened_instead(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+def test_fails(exchange, ouch_client, fix_client):
+    exchange.halt("aapl")
+    fix_client.buy("AAPL", 100, "10.05").expect_filled(100, at="10.05")
+"""
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">*fix_client.buy*expect_filled*",
+            "E*expected: buy 100 AAPL at 10.05 filled 100 at 10.05",
+            "E*but: it was rejected: halted, 0 open",
+            "E*> buy 100 AAPL at 10.05",
+            "*exchange: OUCH client*",
+            "logged in, session *, next message #2",
+            "*exchange: FIX client 'CLIENT'*",
+            "logged on, next in #3, next out #3",
+            "< [#]2 rejected: halted*",
+            "*exchange: FIX sessions*",
+            "FIX.4.4:EXCHANGE->CLIENT  logged on  *3*3*",
+            "*exchange: log of matcher*",
+        ]
+    )
+    assert "expecting.py" not in result.stdout.str()  # the traceback ends in the test
+
+
+def test_the_fixtures_are_ready_to_trade(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+{RECORD}
+import pytest
+def test_clients(exchange, ouch_client, fix_client, market_data):
+    record(exchange)
+    ouch_client.sell("AAPL", 100, "10.05").expect_accepted()
+    market_data.expect_best("AAPL", bid=None, ask=("10.05", 100))
+    fix_client.buy("AAPL", 40, "10.05").expect_filled(40, at="10.05")
+    market_data.expect_trade("AAPL", 40, at="10.05")
+
+@pytest.mark.parametrize("turn", range(3))
+def test_shared(exchange_clean, turn):
+    record(exchange_clean)
+    assert exchange_clean.list("engines") == []
+    exchange_clean.ouch_client().buy("AAPL", 1, "1").expect_accepted()
+
+def test_factory(exchange_factory):
+    one, two = exchange_factory(), exchange_factory(gateways=2)
+    record(one), record(two)
+    assert one is not two and "gateway-2" in two.pids
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=5)
+    assert len(seen(pytester)[0]) == 4
+    assert_nothing_left(pytester)
+
+
+def test_exchanges_of_the_factory_are_in_the_report_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+def test_fails(exchange_factory):
+    exchange_factory()
+    exchange_factory().ouch_client(user="me").wait_for("A", 0.01)
+"""
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*exchange 1: log of matcher*", "*exchange 2: OUCH client 'me'*"])
+
+
+@pytest.mark.parametrize("plugin", ["pytest_asyncio", "anyio"])
+def test_asynchronous_tests_use_the_blocking_clients_in_threads(pytester: pytest.Pytester, plugin: str) -> None:
+    pytest.importorskip(plugin)
+    pytester.makepyfile(
+        f"""
+{RECORD}
+import asyncio, pytest
+@pytest.mark.{"anyio" if plugin == "anyio" else "asyncio"}
+async def test_any(exchange, ouch_client, fix_client):
+    record(exchange)
+    async def tick():
+        while True:
+            await asyncio.sleep(0.001)
+            ticks.append(1)
+    ticks = []
+    ticking = asyncio.create_task(tick())
+    resting = await asyncio.to_thread(lambda: ouch_client.sell("AAPL", 40, "10").expect_accepted())
+    waiting = asyncio.create_task(asyncio.to_thread(resting.expect_filled, 40))
+    fix_client.buy("AAPL", 40, "10").expect_filled(40)
+    await waiting
+    ticking.cancel()
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+    )
+    scope = ("-o", "asyncio_default_fixture_loop_scope=function") if plugin == "pytest_asyncio" else ()
+    pytester.runpytest_subprocess("-W", "error", *scope).assert_outcomes(passed=1)
+    assert_nothing_left(pytester)
+
+
+def test_threads_have_clients_of_their_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+{RECORD}
+from concurrent.futures import ThreadPoolExecutor
+def test_threads(exchange):
+    record(exchange)
+    exchange.ouch_client()
+    def trade(number):
+        name = f"C{{number}}"
+        client = exchange.ouch_client(user=name) if number % 2 else exchange.fix_client("fix", SenderCompID=name)
+        return client.buy("AAPL", 10, "10").expect_accepted().status
+    exchange.create_endpoint("fix", "main", "fix44")
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(trade, range(8))) == ["open"] * 8
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+    assert_nothing_left(pytester)
+
+
 def test_the_example_passes(pytester: pytest.Pytester) -> None:
     example = Path(__file__).parent.parent / "examples" / "test_my_client.py"
     pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", example).assert_outcomes(passed=3)

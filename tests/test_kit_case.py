@@ -1,0 +1,114 @@
+"""The mixin for unittest: an exchange for each test or for the class, and a report as a note of what a test raises."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Iterator
+
+import pytest
+
+from openoutcry import Exchange
+from openoutcry.testkit import ExchangeMixin
+from tests.processes import wait_gone
+
+pids: list[int] = []  # of everything that the tests below have started
+
+
+class Each(ExchangeMixin, unittest.TestCase):
+    __test__ = False  # pytest is not to run it: the tests below do
+    exchange_settings = {"gateways": 2}
+
+    def setUp(self) -> None:
+        super().setUp()
+        pids.extend(self.exchange.pids.values())
+
+    def test_trading(self) -> None:
+        self.ouch_client.sell("AAPL", 40, "10")
+        self.fix_client.buy("AAPL", 40, "10").expect_filled(40, at="10")
+        self.market_data.expect_best("AAPL", bid=None, ask=None)
+        self.assertIn("gateway-2", self.exchange.pids)
+
+    def test_failing(self) -> None:
+        self.exchange.create_engine("main")
+        self.ouch_client.buy("AAPL", 1, "1").expect_accepted()
+
+    def test_skipping(self) -> None:
+        self.skipTest("not today")
+
+
+class Shared(ExchangeMixin, unittest.TestCase):
+    __test__ = False
+    exchange_shared = True
+    seen: set[Exchange] = set()
+
+    def test_one(self) -> None:
+        self.seen.add(self.exchange)
+        self.assertEqual(self.exchange.list("engines"), [])
+        self.ouch_client.buy("AAPL", 1, "1").expect_accepted()
+
+    def test_two(self) -> None:
+        self.test_one()
+
+
+class BrokenSetUp(Each):
+    def setUp(self) -> None:
+        super().setUp()
+        raise ValueError("set up is wrong")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    pids.clear()
+    yield
+    assert not wait_gone(pids)
+
+
+def run(case: type[unittest.TestCase], *names: str) -> unittest.TestResult:
+    result = unittest.TestResult()
+    loader = unittest.defaultTestLoader
+    suite = unittest.TestSuite(map(case, names)) if names else loader.loadTestsFromTestCase(case)
+    suite.run(result)
+    return result
+
+
+def test_each_test_has_an_exchange_of_its_own_and_ready_clients() -> None:
+    result = run(Each, "test_trading", "test_skipping")
+    assert (result.testsRun, len(result.skipped), result.failures, result.errors) == (2, 1, [], [])
+
+
+def test_what_a_failed_test_raises_has_the_report_as_a_note() -> None:
+    (_, text), *more = run(Each, "test_failing").failures
+    assert not more
+    for wanted in ("but: it was rejected: unknown symbol (S)", "---- OUCH client", "---- log of matcher"):
+        assert wanted in text
+
+
+def test_tests_of_a_class_may_share_one_that_is_emptied() -> None:
+    result = run(Shared)
+    assert (result.testsRun, result.failures, result.errors) == (2, [], [])
+    (exchange,) = Shared.seen
+    assert not exchange.directory.exists()
+
+
+def test_nothing_is_left_when_a_set_up_fails() -> None:
+    result = run(BrokenSetUp, "test_trading")
+    assert "set up is wrong" in result.errors[0][1]
+
+
+def test_pytest_runs_them_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import unittest
+from openoutcry.testkit import ExchangeMixin
+
+class Case(ExchangeMixin, unittest.TestCase):
+    def test_good(self):
+        self.ouch_client.buy("AAPL", 1, "1").expect_accepted()
+
+    def test_bad(self):
+        self.ouch_client.buy("AAPL", 1, "1").expect_rejected()
+"""
+    )
+    result = pytester.runpytest_subprocess("-W", "error")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*but: it was accepted, and 1 are open*", "*---- OUCH client*"])
