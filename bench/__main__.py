@@ -20,9 +20,11 @@ ROWS = {
     "engine": "auctions and stops",
     "memory": "memory of a resting order",
     "journal": "the journal and the disk",
+    "fixcodec": "FIX messages from bytes and to bytes",
     "orders": "order to acknowledgement",
     "fanout": "market data to ten subscribers",
     "startup": "Exchange() for a test",
+    "kit": "200 tests that each own an exchange, with pytest -n 8",
     "replay": "replay and restart",
 }
 

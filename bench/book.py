@@ -148,7 +148,7 @@ def make_machine(books: int, properties: Sequence[tuple[str, Any]] = ()) -> Mach
             ("create_endpoint", ("bench", "main", "ouch42")),
         ],
     )
-    machine.apply("gateway", 1, [(wire.LOGON, "bench", "BENCH", 1)], TIME_NS)
+    machine.apply("gateway", 1, [(wire.LOGON, "bench", "BENCH", 1, "")], TIME_NS)
     for stream in machine.streams.values():
         stream.events.clear()
     return machine

@@ -45,7 +45,7 @@ def preamble() -> Iterator[list[tuple[str, bytes]]]:
     rows = (("create_engine", "e"), ("create_book", "b", "e", "X"), ("create_endpoint", "p", "e", "ouch42"))
     for number, (verb, *arguments) in enumerate(rows, 1):
         yield [commands_of("control", number, [(wire.VERB, number, verb, verbs.check(verb, arguments))])]
-    yield [commands_of("gateway-1", 1, [(wire.BOUND, "p", "127.0.0.1", 1, ""), (wire.LOGON, "p", "U", 1)])]
+    yield [commands_of("gateway-1", 1, [(wire.BOUND, "p", "127.0.0.1", 1, ""), (wire.LOGON, "p", "U", 1, "")])]
 
 
 def flow(count: int) -> Iterator[tuple[Any, ...]]:

@@ -1,10 +1,10 @@
-"""The rows of the book and the engine, interpreted and compiled, in turns: this machine's speed changes by the minute.
+"""The rows of what computes, interpreted and compiled, in turns: this machine's speed changes by the minute.
 
     make bench-rows        or        python -m bench.rows [--compiled DIR] [--rounds N] [--quick] [--json FILE]
 
-Each round runs bench.book and bench.engine once with the package as it is here, and once with the compiled copy that
-``make compiled`` has made, in processes of their own. Printed are the medians of the rounds, and how many times faster
-the compiled matcher is: the median of the ratios within a round. bench.memory runs once with each.
+Each round runs bench.book, bench.engine and bench.fixcodec once with the package as it is here, and once with the
+compiled copy that ``make compiled`` has made, in processes of their own. Printed are the medians of the rounds, and how
+many times faster the compiled one is: the median of the ratios within a round. bench.memory runs once with each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ BUILDS: Final = ("interpreted", "compiled")
 QUICK: Final = {
     "bench.book": ("--ops", "60000", "--runs", "1"),
     "bench.engine": ("--orders", "20000", "--stops", "2000"),
+    "bench.fixcodec": ("--messages", "640", "--runs", "3"),
 }
+TITLES: Final = {
+    "bench.book": "operations a second",
+    "bench.engine": "orders a second",
+    "bench.fixcodec": "messages a second",
+}
+OPTIONS: Final = {"bench.fixcodec": ("--runs", "5")}  # its runs take a moment only
 
 
 def take(row: str, directory: Path, *options: str) -> dict[str, Any]:
@@ -41,6 +48,8 @@ def rates(found: dict[str, Any]) -> Rows:
     """Name of a row to what it does in a second."""
     if found["bench"] == "book":
         return {f"{row['way']}, {row['mix']}": row["ops_per_s"] for row in found["rows"]}
+    if found["bench"] == "fixcodec":
+        return {f"{row['way']}, {row['message']}": 1e6 / row["us"] for row in found["rows"]}
     return {row["row"]: row["orders_per_s"] for row in found["rows"]}
 
 
@@ -71,9 +80,9 @@ def summary(done: list[list[Rows]]) -> list[dict[str, Any]]:
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:
     """Print one table."""
-    print(f"\n{title:24} {'interpreted':>12} {'compiled':>12} {'times':>7}", flush=True)
+    print(f"\n{title:33} {'interpreted':>12} {'compiled':>12} {'times':>7}", flush=True)
     for row in rows:
-        print(f"{row['row']:24} {row['interpreted']:>12,} {row.get('compiled', 0):>12,} {row.get('times', 0):>7.2f}")
+        print(f"{row['row']:33} {row['interpreted']:>12,} {row.get('compiled', 0):>12,} {row.get('times', 0):>7.2f}")
 
 
 def main() -> int:
@@ -87,8 +96,8 @@ def main() -> int:
     directories = [Path.cwd(), *([Path(args.compiled).resolve()] if args.compiled else [])]
     result: dict[str, Any] = {"machine": machine()}
     print(json.dumps(result["machine"]))
-    for row, title in (("bench.book", "operations a second"), ("bench.engine", "orders a second")):
-        options = QUICK[row] if args.quick else ("--runs", "1")
+    for row, title in TITLES.items():
+        options = QUICK[row] if args.quick else OPTIONS.get(row, ("--runs", "1"))
         result[row] = summary(rounds(row, directories, 1 if args.quick else args.rounds, options))
         show(title, result[row])
     memory = {
