@@ -191,4 +191,7 @@ def example_arguments(row: verbs.Verb) -> list[Any]:
         "name": "n1", "symbol": "AAPL", "text": "127.0.0.1", "secret": "s3cret", "int": 7, "bool": True,
         "price": "0.01", "value": 5,
     }  # fmt: skip
-    return [p.choices[0] if p.type == "choice" else good[p.type] for p in row.parameters]
+    return [
+        p.choices[0] if p.type == "choice" else max(7, p.low) if p.type == "int" else good[p.type]
+        for p in row.parameters
+    ]

@@ -69,7 +69,7 @@ def without_chunks(script: Script, broken: Callable[[Script], bool]) -> Script:
 def without_terms(script: Script, broken: Callable[[Script], bool]) -> Script:
     """Take away terms that do not matter."""
     for index, step in enumerate(script):
-        if step[0] not in (w.SUBMIT, w.AMEND):
+        if step[0] not in (w.SUBMIT, w.AMEND, w.CHANGE):
             continue
         for term in step[-1]:
             simpler: Step = (*script[index][:-1], tuple(t for t in script[index][-1] if t != term))

@@ -246,7 +246,10 @@ def test_in_the_foreground_it_ends_with_the_command(directory: Directory) -> Non
         assert any("Ctrl-C" in line for line in lines)
         every = [*pids(directory).values(), rpc.supervisor_pid(directory)]
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()  # nothing, when it has ended
     assert process.returncode == 130 and errors == ""
     assert not [pid for pid in every if rpc.ours(pid)]
 

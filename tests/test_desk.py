@@ -89,7 +89,7 @@ def test_stops_and_pegs_too(world: World) -> None:
 
 def test_a_term_that_is_no_is_not_given(world: World) -> None:
     order(world, "a", hidden=False, all_or_none=False)
-    assert ask(world, "describe", book="book-X")["plain"] is True
+    assert ask(world, "describe", name="book-X")["plain"] is True
 
 
 def test_an_amended_order_has_another_name_and_keeps_what_is_not_said(world: World) -> None:
@@ -322,7 +322,7 @@ def test_a_halt_tells_the_market_why_and_an_auction_ends_it(world: World) -> Non
     while world.machine.next_timer_ns:
         world.now = world.machine.next_timer_ns
         world.timer()
-    assert ask(world, "describe", book="book-X")["phase"] == "open"
+    assert ask(world, "describe", name="book-X")["phase"] == "open"
     assert ask(world, "trades", book="book-X")[0]["quantity"] == 10
 
 
@@ -453,7 +453,7 @@ def test_orders_that_nobody_sees_are_listed(world: World) -> None:
         ("lit", "lit", 100), ("dark", "dark", 0), ("close", "auction", 0),
     ]  # fmt: skip
     assert ask(world, "list", kind="orders") == ask(world, "orders", book="book-X", count=3)
-    counts = ask(world, "describe", book="book-X")["orders"]
+    counts = ask(world, "describe", name="book-X")["orders"]
     assert counts == {"lit": 1, "dark": 1, "trigger": 0, "auction": 1, "parked": 0}
     assert ask(world, "depth", book="book-X")["bids"] == [["9", 100, 1]]
 

@@ -9,7 +9,7 @@ from openoutcry import wire as w
 
 OF_GATEWAYS = (
     w.SESSION_STREAM, w.LOGGED_ON, w.LOGON_REFUSED, w.ENDPOINT_SET, w.ENDPOINT_DELETED, w.USER_SET, w.USER_DELETED,
-    w.RESULT,
+    w.RESULT, w.SESSION_SET, w.SESSION_DELETED, w.SESSION_ORDERED,
 )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def test_every_rule_holds_in_every_scope_and_its_reject_names_all_there_is_to_kn
     assert [event[0] for event in told(world, *case.fine)] == [w.ACCEPTED] * len(case.fine)
     if case.broken is not None:
         expected = f"{rule} {case.found.format(f'{scope} {NAMES[scope]}')}"
-        assert told(world, case.broken) == [(w.REJECTED, ALICE, b"no", RULES[rule].reason, expected)]
+        assert told(world, case.broken) == [(w.REJECTED, ALICE, b"no", RULES[rule].reason, expected, b"data")]
     assert_survives_a_snapshot(world)
     guard(world).clear_limit(scope, NAMES[scope], rule)
     again = (*(case.broken or enter(ALICE, b""))[:2], b"yes", *(case.broken or enter(ALICE, b""))[3:])
@@ -451,7 +451,7 @@ def test_what_waits_is_refused_when_the_connection_is_lost_and_orders_go_with_it
     queueing(world, 1)
     told(world, enter(ALICE, b"a"), enter(ALICE, b"b"), (w.CANCEL, ALICE, b"a", 0))
     assert told(world, (w.LOGOFF, ALICE, 1)) == [
-        (w.REJECTED, ALICE, b"b", w.REJECT_THROTTLE, "the connection was lost"),
+        (w.REJECTED, ALICE, b"b", w.REJECT_THROTTLE, "the connection was lost", b"data"),
         (w.CANCELED, ALICE, b"a", 100, w.CANCEL_DISCONNECT, 0),
     ]
 

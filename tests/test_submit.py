@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from openoutcry import wire as w
-from openoutcry.matcher import judging, sessions
-from openoutcry.matcher import submit as submitting
+from openoutcry.matcher import answers, judging, sessions
 from openoutcry.matcher.judging import COMBINATIONS, FEATURES, NEEDS, Draft
 from openoutcry.matcher.risk import guard_of
 from openoutcry.matcher.terms import Terms
@@ -275,7 +274,7 @@ def test_a_rejected_token_is_used_up_and_a_used_one_is_ignored(world: World) -> 
 
 
 def test_the_limit_of_tokens_rejects_without_remembering(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submitting, "TOKENS_MAX", 2)
+    monkeypatch.setattr(answers, "TOKENS_MAX", 2)
     send(world, submit(1, b"a", hidden=1), submit(1, b"b", hidden=1))
     text = "tokens: the session has used 2 today"
     assert refusal(world, submit(1, b"c", hidden=1)) == (w.REJECT_LIMIT, text)
@@ -353,7 +352,7 @@ def test_a_cancel_that_is_too_late_waits_for_the_auction_or_is_refused(world: Wo
     assert send(world, (w.CANCEL, 1, b"lit", 0)) == [(w.CANCEL_REJECTED, 1, b"lit", *late)]
     assert send(world, (w.CANCEL, 1, b"call", 50)) == [(w.CANCEL_REJECTED, 1, b"call", *late)]
     assert send(world, (w.MODIFY, 1, b"lit", w.BUY, 50)) == [(w.CANCEL_REJECTED, 1, b"lit", *late)]
-    assert send(world, replace(1, b"lit", b"new", 50, 98)) == [(w.REJECTED, 1, b"new", *late)]
+    assert send(world, replace(1, b"lit", b"new", 50, 98)) == [(w.REJECTED, 1, b"new", *late, b"new")]
     assert send(world, (w.CANCEL, 1, b"call", 0), (w.CANCEL, 1, b"call", 0)) == [(w.CANCEL_PENDING, 1, b"call")]
     world.verb("set_phase", "main", "open", "book-X")
     assert (w.CANCELED, 1, b"call", 100, w.CANCEL_USER, 0) in world.take()

@@ -35,7 +35,7 @@ EDGES = (
 numbers = st.sampled_from(EDGES) | st.integers(0, 2**63 - 1)
 codes = st.integers(0, 99)  # sides, states, reasons
 tokens = st.binary(min_size=1, max_size=wire.TOKEN_MAX)
-data = st.binary(max_size=wire.CLIENT_DATA_MAX)
+data = st.binary(max_size=wire.CLIENT_DATA_MAX) | st.integers(253, wire.CLIENT_DATA_MAX).map(bytes)
 
 
 def event(kind: int, *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:

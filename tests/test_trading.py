@@ -321,7 +321,7 @@ def test_post_only_is_rejected_when_it_would_take_and_rests_when_not(world: Worl
     given(world, enter(1, b"l", w.SELL, 10, 100), submit(1, b"h", w.SELL, 10, 98, hidden=1))
     private, public = send(world, submit(2, b"p", w.BUY, 10, 98, post_only=w.POST_ONLY_REJECT))
     text = "post_only: it would take liquidity"
-    assert (private, public) == ([(w.REJECTED, 2, b"p", w.REJECT_POST_ONLY, text)], [])
+    assert (private, public) == ([(w.REJECTED, 2, b"p", w.REJECT_POST_ONLY, text, b"data")], [])
     private, public = send(world, submit(2, b"q", w.BUY, 10, 97, post_only=w.POST_ONLY_REJECT))
     assert public == [(w.ADDED, 1, 3, w.BUY, 10, 97 * CENT)]
 
@@ -341,7 +341,7 @@ def test_post_only_that_cannot_slide_is_rejected(world: World) -> None:
     world.verb("set_book_property", "book-X", "tick_size", "0.01")
     given(world, enter(1, b"l", w.SELL, 10, 1))
     private, _ = send(world, submit(2, b"b", w.BUY, 10, 5, post_only=w.POST_ONLY_SLIDE))
-    assert private == [(w.REJECTED, 2, b"b", w.REJECT_POST_ONLY, "post_only: there is no price to slide to")]
+    assert private == [(w.REJECTED, 2, b"b", w.REJECT_POST_ONLY, "post_only: there is no price to slide to", b"data")]
 
 
 def test_post_only_may_cross_an_order_whose_condition_is_not_met_and_never_takes_it(world: World) -> None:
