@@ -46,7 +46,10 @@ from openoutcry.errors import ClusterError
 
 LINE_MAX: Final = 65_536  # bytes of one request or announcement; real ones have a few hundred
 FD_MAX: Final = 65_536  # file descriptors closed in a new part; the usual hard limit is 20,000
-LATER: Final = ("uvloop", "openoutcry.gateway.ouch42", "openoutcry.passwords", "traceback", "shutil")  # used later on
+# Used later on.
+LATER: Final = ("uvloop", "openoutcry.gateway.ouch42", "openoutcry.passwords", "traceback", "shutil",
+                "openoutcry.gateway.fix.endpoint", "openoutcry.gateway.fix.connection",
+                "openoutcry.gateway.fix.application", "openoutcry.gateway.fix.hosted")  # fmt: skip
 FATAL: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 

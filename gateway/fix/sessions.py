@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.fix.settings import SessionSettings
-from openoutcry.fix.validate import validator_for
 from openoutcry.gateway.fix import facts, identity
 from openoutcry.gateway.fix.clock import Clock
-from openoutcry.gateway.fix.copies import Copies
 from openoutcry.gateway.fix.dumps import Dumps
-from openoutcry.gateway.fix.hosted import Application, Hosted
 from openoutcry.gateway.fix.services import Services
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a session is made of is imported with the first one: a gateway without FIX starts sooner
+    from openoutcry.gateway.fix.copies import Copies
+    from openoutcry.gateway.fix.hosted import Application, Hosted
     from openoutcry.gateway.fix.market import MarketData
     from openoutcry.gateway.hub import Hub
     from openoutcry.gateway.state import Session as MatcherSession
@@ -50,7 +49,7 @@ class Sessions:
         self.store = hub.store
         self.delivery = hub.delivery
         self.clock = Clock()
-        self.copies = Copies()
+        self._copies: Copies | None = None
         self._market: MarketData | None = None
         self._hosted: dict[tuple[str, str], Hosted] = {}
         self.dumps = Dumps(self)
@@ -70,7 +69,7 @@ class Sessions:
         self._inbound.clear()
         self._waiting.clear()
         self._services.clear()
-        self.copies = Copies()
+        self._copies = None
         for fact in [fact for fact in self.state.facts.values() if fact[0] == facts.SESSION]:
             self._restore(fact)
         for endpoint in self.state.endpoints:
@@ -87,7 +86,7 @@ class Sessions:
         settings = identity.settings_of(self.state, endpoint, name, tuple(who))
         if settings is None:  # it was deleted, and the record that says so is lost
             return
-        hosted = self._hosted[endpoint, name] = Hosted(self, endpoint, settings, tuple(who))
+        hosted = self._hosted[endpoint, name] = self.make(endpoint, settings, tuple(who))
         hosted.store.load(number)
         hosted.renew()
         session = self.state.session_of(endpoint, name)
@@ -128,6 +127,8 @@ class Sessions:
 
     def make(self, endpoint: str, settings: SessionSettings, who: tuple[str, ...]) -> Hosted:
         """A session that has not been used yet. It is only remembered once it is ``let_in``."""
+        from openoutcry.gateway.fix.hosted import Hosted
+
         return Hosted(self, endpoint, settings, who)
 
     def remember(self, hosted: Hosted) -> bool:
@@ -158,6 +159,15 @@ class Sessions:
         return found
 
     @property
+    def copies(self) -> Copies:
+        """The drop copies of this gateway's sessions."""
+        if self._copies is None:
+            from openoutcry.gateway.fix.copies import Copies
+
+            self._copies = Copies()
+        return self._copies
+
+    @property
     def market(self) -> MarketData:
         """Market data, made when somebody asks for some."""
         if self._market is None:
@@ -168,6 +178,8 @@ class Sessions:
 
     def make_application(self, hosted: Hosted) -> Application:
         """The application that the kind of its engine asks for."""
+        from openoutcry.fix.validate import validator_for
+
         kind = self.state.endpoints[hosted.endpoint][7]
         make = APPLICATIONS.get(kind)
         if make is None:
