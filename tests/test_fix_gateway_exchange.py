@@ -56,6 +56,8 @@ def test_sessions_are_set_up_changed_and_deleted_by_verbs(exchange: Exchange) ->
     with logged_on(endpoint.port, "CLIENT") as client:
         enter(client, "a")
         assert fields(client)["150"] == "0"
+        told = exchange.statistics()["gateway-1"]["endpoints"]["fix"]
+        assert (told["messages_in"], told["messages_out"], told["users"]) == (1, 1, 0)
         exchange.call("logout_session", "fix", session.name, "good night")
         assert fields(client)["58"] == "good night"
         client.send("35=5")

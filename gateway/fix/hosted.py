@@ -197,6 +197,8 @@ class Hosted:
         if fresh:
             count = len(fresh)
             self.counters["messages_out"] += count
+            if self.connection is not None:
+                self.connection.endpoint.messages_out += count
             self.session.deliver(b"".join(fresh) if count > 1 else fresh[0], count, now_ns)
             fresh.clear()
 
