@@ -52,9 +52,9 @@ def disk_sync_us(directory: Path, size: int = 4_096, count: int = 200) -> dict[s
     return {"p50_us": statistics.median(times), "p99_us": sorted(times)[count * 99 // 100]}
 
 
-def load(endpoint: Any, **options: Any) -> dict[str, Any]:
-    """Run bench.load against an endpoint; returns its figures."""
-    command = [sys.executable, "-m", "bench.load", endpoint.host, str(endpoint.port)]
+def load(endpoint: Any, client: str = "bench.load", **options: Any) -> dict[str, Any]:
+    """Run a load client against an endpoint; returns its figures."""
+    command = [sys.executable, "-m", client, endpoint.host, str(endpoint.port)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
