@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime
 import socket
-import threading
 from collections import Counter
 from random import Random
+
+from tests.persistent import Persistent
 
 WINDOW = 32  # orders without an answer
 ADMIN = frozenset((b"0", b"1", b"2", b"3", b"4", b"5", b"A"))
@@ -28,11 +29,11 @@ def now() -> bytes:
     return datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3].encode()
 
 
-class FixTrader(threading.Thread):
+class FixTrader(Persistent):
     """Trades `symbol` until ``finish`` is called and every request is answered. Then look at ``received``."""
 
     def __init__(self, host: str, port: int, name: str, symbol: str, seed: int, begin: str = "FIX.4.2") -> None:
-        super().__init__(name=f"fix-trader-{name}", daemon=True)
+        super().__init__(f"fix-trader-{name}")
         self.address, self.comp_id, self.symbol, self.begin = (
             (host, port),
             name.encode(),
@@ -46,46 +47,16 @@ class FixTrader(threading.Thread):
         self.answers: Counter[bytes] = Counter()
         self.executions: set[bytes] = set()  # ExecIDs
         self.resent = self.connections = self.duplicates = 0
-        self.failure: BaseException | None = None
-        self.progress = threading.Condition()
         self._expected = 1
         self._number = 1  # of the next message
         self._kept: dict[int, tuple[bytes, bytes, bytes]] = {}  # application messages by number: type, body, time
-        self._finishing = threading.Event()
-        self._stopped = threading.Event()
         self._asked = 0  # what was missing when it was asked for
 
-    # --------------------------------------------------------------------------------------------- from outside
-    def run(self) -> None:
-        """Connect, trade, and connect again, until finished."""
-        try:
-            while not self._done():
-                try:
-                    self._connection()
-                except OSError:
-                    self._stopped.wait(0.01)  # the gateway is away
-        except BaseException as failure:
-            self.failure = failure
-        with self.progress:
-            self.progress.notify_all()
+    def _owed(self) -> int:
+        return len(self.unanswered) + bool(self._asked)
 
-    def finish(self, timeout: float) -> None:
-        """Stop sending, wait for all answers, and raise what went wrong."""
-        self._finishing.set()
-        self.join(timeout)
-        self._stopped.set()
-        if self.failure:
-            raise self.failure
-        assert not self.is_alive(), f"{self.name}: {len(self.unanswered)} requests were never answered"
-
-    def wait_for_messages(self, count: int, timeout: float) -> None:
-        """Wait until there are `count` more messages."""
-        goal = len(self.received) + count
-        with self.progress:
-            assert self.progress.wait_for(lambda: len(self.received) >= goal or self.failure, timeout), "no progress"
-
-    def _done(self) -> bool:
-        return self._stopped.is_set() or (self._finishing.is_set() and not self.unanswered and not self._asked)
+    def _count(self) -> int:
+        return len(self.received)
 
     # --------------------------------------------------------------------------------------------- one connection
     def _connection(self) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from random import Random
+
+from tests.persistent import Persistent
 
 ENTER = struct.Struct(">HcsB13scI8sII4scccIcc")
 WINDOW = 32  # orders without an answer
@@ -20,11 +21,11 @@ class Gap(AssertionError):
     """The server began its stream somewhere else than asked."""
 
 
-class Trader(threading.Thread):
+class Trader(Persistent):
     """Trades `stock` until ``finish`` is called and every order is answered. Then look at ``stream``."""
 
     def __init__(self, host: str, port: int, user: str, stock: str, seed: int) -> None:
-        super().__init__(name=f"trader-{user}", daemon=True)
+        super().__init__(f"trader-{user}")
         self.address, self.user, self.stock = (host, port), user, stock
         self.random = Random(seed)
         self.stream: list[bytes] = []  # every sequenced message, in order
@@ -32,41 +33,12 @@ class Trader(threading.Thread):
         self.sent: dict[bytes, tuple[bytes, int]] = {}  # token -> side, shares
         self.unanswered: dict[bytes, bytes] = {}  # token -> packet
         self.connections = 0
-        self.failure: BaseException | None = None
-        self._finishing = threading.Event()
-        self._stopped = threading.Event()
-        self.progress = threading.Condition()
 
-    def run(self) -> None:
-        """Connect, trade, and connect again, until finished."""
-        try:
-            while not self._done():
-                try:
-                    self._connection()
-                except OSError:
-                    self._stopped.wait(0.01)  # the gateway is away
-        except BaseException as failure:
-            self.failure = failure
-        with self.progress:
-            self.progress.notify_all()
+    def _owed(self) -> int:
+        return len(self.unanswered)
 
-    def finish(self, timeout: float) -> None:
-        """Stop sending, wait for all answers, and raise what went wrong."""
-        self._finishing.set()
-        self.join(timeout)
-        self._stopped.set()
-        if self.failure:
-            raise self.failure
-        assert not self.is_alive(), f"{self.user}: {len(self.unanswered)} orders were never answered"
-
-    def wait_for_messages(self, count: int, timeout: float) -> None:
-        """Wait until the stream has `count` more messages."""
-        goal = len(self.stream) + count
-        with self.progress:
-            assert self.progress.wait_for(lambda: len(self.stream) >= goal or self.failure, timeout), "no progress"
-
-    def _done(self) -> bool:
-        return self._stopped.is_set() or (self._finishing.is_set() and not self.unanswered)
+    def _count(self) -> int:
+        return len(self.stream)
 
     def _connection(self) -> None:
         with socket.create_connection(self.address, timeout=5) as sock:
