@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -62,7 +63,7 @@ class Guest(Protocol):
     def configure(self) -> None: ...
 
 
-class Endpoint:
+class Endpoint(ABC):
     """See the module."""
 
     def __init__(self, hub: Hub, name: str, protocol: str, host: str) -> None:
@@ -99,9 +100,9 @@ class Endpoint:
     def _accept(self) -> asyncio.Protocol:
         return self.connection() if self.certificates is None else SecureTransport(self, self.certificates)
 
+    @abstractmethod
     def connection(self) -> asyncio.Protocol:
         """What speaks with one client."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close the port; no connection comes through any more."""

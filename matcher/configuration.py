@@ -337,4 +337,4 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 # At the end, since it needs what is above.
-from openoutcry.matcher import fixsessions, stage  # noqa: E402
+from openoutcry.matcher import fixsessions, stage  # noqa: E402  # they need what is above

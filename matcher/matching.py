@@ -335,5 +335,5 @@ def _follow_up(book: Book, taker: Order, maker: Order, quantity: int, price: int
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import pairs, placing, selfmatch, triggers  # noqa: E402
-from openoutcry.matcher.placing import best_other, conditional, finish, replenish  # noqa: E402
+from openoutcry.matcher import pairs, placing, selfmatch, triggers  # noqa: E402  # they need what is above
+from openoutcry.matcher.placing import best_other, conditional, finish, replenish  # noqa: E402  # they need what is above

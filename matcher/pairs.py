@@ -231,4 +231,4 @@ def _token(session: Session, parent: Order, suffix: bytes) -> bytes:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import answers, risk, submit, trading  # noqa: E402
+from openoutcry.matcher import answers, risk, submit, trading  # noqa: E402  # they need what is above

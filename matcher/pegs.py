@@ -213,5 +213,5 @@ def follows(book: Book, order: Order, bid: int, ask: int) -> int:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import placing, trading  # noqa: E402
-from openoutcry.matcher.placing import best_other  # noqa: E402
+from openoutcry.matcher import placing, trading  # noqa: E402  # they need what is above
+from openoutcry.matcher.placing import best_other  # noqa: E402  # they need what is above

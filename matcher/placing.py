@@ -342,4 +342,4 @@ def best_other(book: Book, side: int) -> int:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import pairs, rooms  # noqa: E402
+from openoutcry.matcher import pairs, rooms  # noqa: E402  # they need what is above

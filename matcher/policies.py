@@ -347,4 +347,4 @@ def _shown(p: Parameter) -> Any:
 HANDLERS: Final[dict[str, Callable[..., Any]]] = {"add_policy": add_policy, "delete_policy": delete_policy}
 
 # At the end, since they need what is above.
-from openoutcry.matcher import bots  # noqa: E402, F401
+from openoutcry.matcher import bots  # noqa: E402, F401  # registers its kinds above

@@ -326,5 +326,5 @@ def hide_of(session: Session) -> None:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import answers, judging, placing, risk, rooms, submit, trading  # noqa: E402
-from openoutcry.matcher.sessions import TOKENS_MAX  # noqa: E402
+from openoutcry.matcher import answers, judging, placing, risk, rooms, submit, trading  # noqa: E402  # they need what is above
+from openoutcry.matcher.sessions import TOKENS_MAX  # noqa: E402  # they need what is above

@@ -47,4 +47,4 @@ def rooms_of(book: Book) -> Rooms:
 
 
 # At the end, since they need what is above.
-from openoutcry.matcher import pegs, quotes  # noqa: E402
+from openoutcry.matcher import pegs, quotes  # noqa: E402  # they need what is above

@@ -126,4 +126,4 @@ def _use_up(order: Order, quantity: int, prevented: int, price: int, liquidity: 
         placing.finish(order, CANCEL_SELF_MATCH)
 
 
-from openoutcry.matcher import placing  # noqa: E402
+from openoutcry.matcher import placing  # noqa: E402  # they need what is above

@@ -192,4 +192,4 @@ class Throttle:
 
 
 # At the end, since it needs what is above.
-from openoutcry.matcher import refusing  # noqa: E402
+from openoutcry.matcher import refusing  # noqa: E402  # they need what is above

@@ -302,4 +302,4 @@ def refresh(book: Book) -> None:
 
 
 # At the end, since these need what is above.
-from openoutcry.matcher import auction, pairs, rooms  # noqa: E402
+from openoutcry.matcher import auction, pairs, rooms  # noqa: E402  # they need what is above

@@ -101,12 +101,15 @@ class VenueLine(Line):
             self.listener.gone(token, event[3])
 
 
+BOUNDS = Bounds(5_000)
+
+
 class AgentsWorld:
     """Some traders of each strategy on a venue, and a clock that goes from turn to turn."""
 
     def __init__(
         self, agents: Sequence[str | tuple[str, Strategy]], seed: int = 1, symbols: Sequence[str] = ("X",),
-        prices: Callable[[str], Prices] | None = None, bounds: Bounds = Bounds(5_000),  # noqa: B008  # a tuple
+        prices: Callable[[str], Prices] | None = None, bounds: Bounds = BOUNDS,
     ) -> None:  # fmt: skip
         named = [(each, STRATEGIES[each]()) if isinstance(each, str) else each for each in agents]
         names = [f"{kind}{number}" for number, (kind, _) in enumerate(named, 1)]

@@ -28,7 +28,7 @@ def directory() -> Iterator[bus.Directory]:
 def both(request: pytest.FixtureRequest, directory: bus.Directory) -> Iterator[World]:
     """A gateway on each kind of loop."""
     if request.param == "uvloop":
-        pytest.importorskip("uvloop")
+        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
     yield from connected(directory, request.param == "uvloop")
 
 

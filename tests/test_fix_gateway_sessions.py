@@ -41,7 +41,7 @@ def world(directory: bus.Directory) -> Iterator[World]:
 def both(request: pytest.FixtureRequest, directory: bus.Directory) -> Iterator[World]:
     """A gateway on each kind of loop."""
     if request.param == "uvloop":
-        pytest.importorskip("uvloop")
+        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
     yield from connected(directory, request.param == "uvloop")
 
 

@@ -5,6 +5,7 @@ The source of the data is played by hand here, with the books of openoutcry.clie
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -300,13 +301,17 @@ def test_the_definition_of_a_security(world: World, version: str) -> None:
 PHASES = (*w.PHASES.values(), feed.DELETED)
 
 
+def goes_to(phase: str, book: Book) -> None:
+    book.phase = phase
+
+
 @pytest.mark.parametrize("version", FROM_42)
 def test_the_status_of_a_security_in_every_phase(world: World, version: str) -> None:
     client = world.client(version)
     (first,) = world.ask(client, "35=e|324=q|55=X|263=1")
     assert (first[0], of(first, 326), of(first, 325)) == ((35, "f"), "17", None)
     for phase in PHASES[1:]:
-        world.change("X", lambda book, phase=phase: setattr(book, "phase", phase))  # type: ignore[misc]
+        world.change("X", partial(goes_to, phase))
         (update,) = told(client)
         assert of(update, 325) == "Y" and of(update, 326)
     world.change("X", lambda book: None)

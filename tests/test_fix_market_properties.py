@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def play(done: list[Any], depth: int, by_order: bool, change: Any) -> None:
         for side, price, quantity, traded, ready in [*done, (w.BUY, 1000, 0, False, True)]:
             trades += traded
             new = [Trade(trades, price * CENT, 1, side, 1, TIME)] if traded else []
-            world.change("X", lambda book: change(book, side, price, quantity), *new)  # noqa: B023  # called at once
+            world.change("X", partial(change, side=side, price=price, quantity=quantity), *new)
             world.loop.wait()
             for message in told(client):
                 holder.take(message)

@@ -65,7 +65,7 @@ def test_what_the_exchange_returns_is_of_them(exchange: Exchange) -> None:
 
 
 def test_frames_have_exact_prices_or_floats() -> None:
-    pytest.importorskip("pandas")
+    pytest.importorskip("pandas", reason="pandas is not installed (the extra notebook)")
     found = of(TRADES).to_frame()
     assert list(found.columns) == ["match", "price", "quantity", "side"]
     assert list(found["price"]) == [Decimal("10.05"), Decimal(10)]
@@ -74,7 +74,7 @@ def test_frames_have_exact_prices_or_floats() -> None:
 
 
 def test_the_frame_of_a_depth_has_its_levels() -> None:
-    pytest.importorskip("pandas")
+    pytest.importorskip("pandas", reason="pandas is not installed (the extra notebook)")
     found = of(DEPTH).to_frame()
     assert found.to_dict("records") == [
         {"side": "bid", "level": 1, "price": Decimal("10.05"), "quantity": 60, "orders": 1},

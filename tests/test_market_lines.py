@@ -119,9 +119,9 @@ def test_messages_over_ouch() -> None:
     assert listener.said == [("answered", "a", False), ("executed", "a", 300, 100_500), ("gone", "a", 200)]
 
 
-def test_orders_over_ouch_leave_with_one_flush_in_their_order() -> None:
+def test_orders_over_ouch_leave_with_one_flush_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     line, sent = OuchLine(Listener(), "127.0.0.1", 1, "me", ""), []
-    line._client.send_raw = lambda *messages: sent.append(messages)  # type: ignore[method-assign]
+    monkeypatch.setattr(line._client, "send_raw", lambda *messages: sent.append(messages))
     line.enter("a", "B", 100, "X", 100_500, False)
     line.replace("a", "b", "B", 200, "X", 100_600)
     line.cancel("b", "B", "X")

@@ -257,7 +257,7 @@ def test_messages_are_records() -> None:
 # ------------------------------------------------------------------------------------------------- asyncio
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_async_orders_of_one_write(server: OuchLoopback, loop: str) -> None:
-    run = pytest.importorskip(loop).run
+    run = pytest.importorskip(loop, reason="uvloop is not built for every platform (the extra fast)").run
 
     async def main() -> None:
         async with AsyncOuchClient(HOST, server.port) as client:

@@ -141,7 +141,7 @@ def test_members_are_found_by_looking_at_those_that_have_come_since() -> None:
         live = Live()
 
     session = Session()
-    members = Members(session)  # type: ignore[arg-type]
+    members = Members(session)  # type: ignore[arg-type]  # all of a session that it looks at
     for number in range(1, 10_001):
         token = b"%d" % number
         session.live[token] = [1, 0, 0, number, session, token, 0, 0, 0, b"", None, None, Terms(b"%d" % (number // 2))]

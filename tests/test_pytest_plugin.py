@@ -173,7 +173,7 @@ def test_fails(exchange_factory):
 
 @pytest.mark.parametrize("plugin", ["pytest_asyncio", "anyio"])
 def test_asynchronous_tests_use_the_blocking_clients_in_threads(pytester: pytest.Pytester, plugin: str) -> None:
-    pytest.importorskip(plugin)
+    pytest.importorskip(plugin, reason=f"{plugin} is not installed: users bring their own")
     pytester.makepyfile(
         f"""
 {RECORD}

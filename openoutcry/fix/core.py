@@ -6,6 +6,7 @@ session that is closing says nothing more. Next: ``handshake`` (Logon), ``sessio
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from openoutcry.fix import rejects
@@ -28,7 +29,7 @@ DEAD_AFTER: Final = 24  # the same: then the end
 EARLY: Final = 6  # tenths of HeartBtInt after which a heartbeat is sent to a peer that cannot bear a late one
 
 
-class Core:
+class Core(ABC):
     """See the module; Session is what is used."""
 
     def __init__(self, settings: SessionSettings, store: MessageStore, now_ns: int) -> None:
@@ -70,9 +71,9 @@ class Core:
         self._new_period(now_ns)
         self._set_deadline(now_ns)
 
+    @abstractmethod
     def receive(self, message: Message, now_ns: int) -> None:
         """See Session."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------- state
     def _enter(self, state: State, now_ns: int) -> None:
