@@ -31,3 +31,10 @@ def test_the_first_example_does_what_it_says(capsys: pytest.CaptureFixture[str])
     (example, *_) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(example, "docs/fix.md", "exec"), {})
     assert capsys.readouterr().out == "0 100\n"
+
+
+def test_the_readmes_example_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.endswith("NEW\n") and len(examples) == 2
