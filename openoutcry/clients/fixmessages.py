@@ -57,6 +57,17 @@ def _error(name: str, text: str) -> VerbError:
     return VerbError("bad_argument", name, text)
 
 
+def spelt(value: Any) -> bytes | None:
+    """A boolean, a whole number or a Decimal as FIX spells it; None when it is none of these."""
+    if isinstance(value, bool):
+        return b"Y" if value else b"N"
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, Decimal) and value.is_finite():
+        return format(value, "f").encode()
+    return None
+
+
 class Vocabulary:
     """The names of a session's messages and fields: one dictionary, or two over FIXT."""
 
@@ -140,6 +151,22 @@ class Vocabulary:
     def _encode(self, name: str | bytes, fields: Fields) -> Encoded:
         kind = self.kind(name)
         message = self.type_of(kind)
+        header, body = self._parted(kind, fields)
+        stamped = self._is_stamped(message, body)
+        if not header and all(len(pairs) == 1 for pairs in body):
+            self._plan(name, kind, fields, stamped)
+        if stamped:
+            body.append([(TRANSACT_TIME, times.stamp(time_ns(), self.digits))])
+        return _put_together(kind, header, body)
+
+    def as_given(self, name: str | bytes, fields: Fields) -> Encoded:
+        """A message with these fields and no others."""
+        kind = self.kind(name)
+        return _put_together(kind, *self._parted(kind, fields))
+
+    def _parted(self, kind: bytes, fields: Fields) -> tuple[list[Pairs], list[Pairs]]:
+        """What goes into the header, and what into the body."""
+        message = self.type_of(kind)
         header: list[Pairs] = []
         body: list[Pairs] = []
         for pairs in self._pairs(fields, message.groups if message else {}, None):
@@ -147,13 +174,7 @@ class Vocabulary:
             if tag in OWNED:
                 raise _error(self.field(tag).name, f"{self.field(tag).name}({tag}) is written by the session")
             (header if tag in self.sections(kind).header_tags else body).append(pairs)
-        stamped = self._is_stamped(message, body)
-        if not header and all(len(pairs) == 1 for pairs in body):
-            self._plan(name, kind, fields, stamped)
-        if stamped:
-            body.append([(TRANSACT_TIME, times.stamp(time_ns(), self.digits))])
-        extra = tuple(pair for pairs in sorted(header, key=_first_tag) for pair in pairs)
-        return Encoded(kind, _join(pair for pairs in sorted(body, key=_first_tag) for pair in pairs), extra)
+        return header, body
 
     def _is_stamped(self, message: MessageType | None, body: list[Pairs]) -> bool:
         """Whether TransactTime is to be filled in."""
@@ -264,12 +285,8 @@ class Vocabulary:
             if not value.isascii():
                 raise _error(field.name, f"{field.name} is {value!r}: FIX text is ASCII; give bytes for anything else")
             return value.encode()
-        if isinstance(value, bool):
-            return b"Y" if value else b"N"
-        if isinstance(value, int):
-            return b"%d" % value
-        if isinstance(value, Decimal) and value.is_finite():
-            return format(value, "f").encode()
+        if (data := spelt(value)) is not None:
+            return data
         if isinstance(value, datetime | date | time):
             return self._time(value, field.type, field.name)
         wish = (
@@ -398,6 +415,11 @@ class Received:
         from openoutcry.fix.messagelog import redact
 
         return f"<{self.name} {redact(self.message.raw)[:512].decode('latin-1').replace(chr(1), '|')}>"
+
+
+def _put_together(kind: bytes, header: list[Pairs], body: list[Pairs]) -> Encoded:
+    extra = tuple(pair for pairs in sorted(header, key=_first_tag) for pair in pairs)
+    return Encoded(kind, _join(pair for pairs in sorted(body, key=_first_tag) for pair in pairs), extra)
 
 
 def _first_tag(pairs: Pairs) -> int:
