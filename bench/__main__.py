@@ -24,6 +24,7 @@ ROWS = {
     "orders": "order to acknowledgement",
     "fanout": "market data to ten subscribers",
     "startup": "Exchange() for a test",
+    "control": "verbs of one synchronous client",
     "kit": "200 tests that each own an exchange, with pytest -n 8",
     "replay": "replay and restart",
 }

@@ -7,9 +7,11 @@ Rule 1. Every request that has an envelope is answered once, within ``ANSWER_NS`
         silent the answer is the error ``unavailable``, which names what was waited for.
 Rule 2. A request that was sent again (same client, id and bytes) does not run again: while it is pending the copy is
         dropped, and afterwards a journaled verb's reply is remembered, within the limits below.
-Rule 3. Nothing here grows without a limit: requests pending (in all and for one client), replies remembered.
+Rule 3. Nothing here grows without a limit: requests pending and verbs in them (in all and for one client), replies
+        remembered.
 
-A plan (openoutcry.control.plans) is a generator: it yields what it needs next and is resumed with the answer.
+A plan (openoutcry.control.plans) is a generator: it yields what it needs next (openoutcry.control.steps) and is resumed
+with the answer.
 """
 
 from __future__ import annotations
@@ -18,13 +20,27 @@ import hashlib
 import json
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from openoutcry import wire
 from openoutcry.control import messages
+from openoutcry.control.steps import (
+    Answer,
+    Ask,
+    Left,
+    Once,
+    Pause,
+    Plan,
+    Question,
+    Step,
+    Submit,
+    SubmitAll,
+    Work,
+    unavailable,
+)
 from openoutcry.errors import VerbError, WireError
 
 ANSWER_NS: Final = 5_000_000_000  # every request is answered by then
@@ -32,59 +48,19 @@ MARGIN_NS: Final = 200_000_000  # what a plan keeps of that to put its answer to
 ASK_AGAIN_NS: Final = 300_000_000  # a question is asked again: the bus may have lost it with a matcher that died
 PENDING_MAX: Final = 256  # requests under way: a matcher restart's worth of them from many clients
 CLIENT_PENDING_MAX: Final = 64  # of one client, so that it cannot take the place of all others
+VERBS_MAX: Final = 4_096  # verbs in the requests under way: eight whole batches
+CLIENT_VERBS_MAX: Final = 1_024  # of one client
 REMEMBERED_MAX: Final = 1_024  # replies to journaled verbs: far more than a client has under way
-REMEMBERED_BYTES_MAX: Final = 4_000_000  # bytes of them together
+REMEMBERED_BYTES_MAX: Final = 16_000_000  # bytes of them together: eighteen of the longest
 
 log = logging.getLogger("openoutcry.control")
 
 Envelope = tuple[bytes, ...]
+Command = tuple[Any, ...]
 Key = tuple[bytes, int, bytes]  # client, request id, digest of the request
 
 
-class Question(NamedTuple):
-    """A QUERY for a process: its name, what, and the argument."""
-
-    to: str
-    what: str
-    argument: dict[str, Any]
-
-
-class Answer(NamedTuple):
-    """A process's REPLY: ``ok`` and its parsed JSON body."""
-
-    ok: bool
-    body: Any
-
-
-class Ask(NamedTuple):
-    """Yielded by a plan: ask these and wait at most ``patience_ns``; resumed with an Answer or None for each."""
-
-    questions: tuple[Question, ...]
-    patience_ns: int = ANSWER_NS
-
-
-class Submit(NamedTuple):
-    """Yielded by a plan: journal this verb; resumed with its value as JSON text, or VerbError."""
-
-    verb: str
-    arguments: tuple[Any, ...]
-
-
-class Work(NamedTuple):
-    """Yielded by a plan: run this in a worker thread; resumed with what it returns."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-
-
-class Pause(NamedTuple):
-    """Yielded by a plan: go on after this long; resumed with None."""
-
-    ns: int
-
-
-Step = Ask | Submit | Work | Pause
-Plan = Generator[Step, Any, str]
+MakePlan = Callable[[messages.Request | messages.Batch], Plan]
 
 
 class Ports(NamedTuple):
@@ -96,13 +72,19 @@ class Ports(NamedTuple):
 
     reply: Callable[[Envelope, bytes], None]
     query: Callable[[int, Question], bool]
-    submit: Callable[[tuple[Any, ...]], bool]
+    submit: Callable[[Command], bool]
     work: Callable[[Work], Future[Any]]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Pending:
-    """One request under way."""
+    """One request under way, and the step at which its plan is.
+
+    verbs: how many it is of. keys: how many it has had, for what is done once.
+    Ask: questions, by number, that are not answered; order, answers: of all that were asked.
+    Submit: outcomes by number, None for those that wait; waiting: how many these are; alone: there is one, whose error
+    the plan gets raised; unsent: commands that the Link could not take yet.
+    """
 
     envelope: Envelope
     key: Key
@@ -115,8 +97,12 @@ class Pending:
     order: list[int] = field(default_factory=list)
     answers: dict[int, Answer | None] = field(default_factory=dict)
     asked_ns: int = 0
-    command: tuple[Any, ...] = ()
-    submitted: bool = False
+    verbs: int = 1
+    keys: int = 0
+    outcomes: dict[int, str | VerbError | None] = field(default_factory=dict)
+    alone: bool = True
+    waiting: int = 0
+    unsent: list[Command] = field(default_factory=list)
     future: Future[Any] | None = None
     paused: bool = False
 
@@ -130,17 +116,19 @@ class Desk:
         self._next_query = 1
         self._pending: dict[Key, Pending] = {}
         self._by_client: Counter[bytes] = Counter()
+        self._verbs: Counter[bytes] = Counter()
+        self._verbs_pending = 0
         self._by_request: dict[int, Pending] = {}
         self._by_query: dict[int, Pending] = {}
         self._remembered: OrderedDict[Key, bytes] = OrderedDict()
         self._remembered_bytes = 0
         self.counters = dict.fromkeys(
-            ("requests", "repeated", "malformed", "dropped", "errors", "timeouts", "stale_results",
+            ("requests", "batches", "repeated", "malformed", "dropped", "errors", "timeouts", "stale_results",
              "stale_replies"), 0,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------- from clients
-    def receive(self, parts: Sequence[bytes], make_plan: Callable[[messages.Request], Plan], now_ns: int) -> None:
+    def receive(self, parts: Sequence[bytes], make_plan: MakePlan, now_ns: int) -> None:
         """Take one message of the client-facing ROUTER: routing ids, an empty delimiter, the request."""
         envelope = tuple(parts[:-1])
         if len(parts) < 3 or len(parts) > 8 or envelope[-1] or not all(envelope[:-1]):
@@ -168,22 +156,37 @@ class Desk:
         return True
 
     def _begin(
-        self, envelope: Envelope, key: Key, request: messages.Request,
-        make_plan: Callable[[messages.Request], Plan], now_ns: int,
+        self, envelope: Envelope, key: Key, request: messages.Request | messages.Batch, make_plan: MakePlan,
+        now_ns: int,
     ) -> None:  # fmt: skip
-        for count, most, who in (
-            (len(self._pending), PENDING_MAX, "in all"),
-            (self._by_client[key[0]], CLIENT_PENDING_MAX, "from this client"),
-        ):
-            if count >= most:
-                text = f"the control service has {count} requests under way {who}, at most {most}"
-                self.counters["errors"] += 1
-                self._ports.reply(envelope, messages.encode_reply(request.id, ("limit", "", text), "null"))
-                return
-        pending = Pending(envelope, key, make_plan(request), now_ns + ANSWER_NS, False)
+        verbs = len(request.requests) if isinstance(request, messages.Batch) else 1
+        text = self._full(key[0], verbs)
+        if text:
+            self.counters["errors"] += 1
+            self._ports.reply(envelope, messages.encode_reply(request.id, ("limit", "", text), "null"))
+            return
+        self.counters["batches"] += verbs > 1
+        pending = Pending(envelope, key, make_plan(request), now_ns + ANSWER_NS, False, verbs=verbs)
         self._pending[key] = pending
         self._by_client[key[0]] += 1
+        self._verbs[key[0]] += verbs
+        self._verbs_pending += verbs
         self._resume(pending, None, now_ns)
+
+    def _full(self, client: bytes, verbs: int) -> str:
+        """Why there is no place for a request of so many verbs; "" when there is."""
+        requests = len(self._pending)
+        if requests < CLIENT_PENDING_MAX and self._verbs_pending + verbs <= CLIENT_VERBS_MAX:
+            return ""  # not even all together have what one may
+        for count, more, most, what in (
+            (requests, 1, PENDING_MAX, "requests under way in all"),
+            (self._by_client[client], 1, CLIENT_PENDING_MAX, "requests under way from this client"),
+            (self._verbs_pending, verbs, VERBS_MAX, "verbs under way in all"),
+            (self._verbs[client], verbs, CLIENT_VERBS_MAX, "verbs under way from this client"),
+        ):
+            if count + more > most:
+                return f"the control service has {count} {what}, and {more} more would be too many: at most {most}"
+        return ""
 
     # ------------------------------------------------------------------------------------- plans
     def _resume(self, pending: Pending, value: Any, now_ns: int, error: VerbError | None = None) -> None:
@@ -191,6 +194,8 @@ class Desk:
         self._forget_step(pending)
         try:
             step = pending.plan.throw(error) if error else pending.plan.send(value)
+            while (answer := self._at_once(pending, step, now_ns)) is not None:
+                step = pending.plan.send(answer)
             self._start(pending, step, now_ns)
         except StopIteration as done:
             self._finish(pending, (), done.value)
@@ -201,11 +206,23 @@ class Desk:
             what = f"the control service failed at this: {type(unexpected).__name__}; its log says more"
             self._finish(pending, ("unavailable", "", what), "null")
 
+    def _at_once(self, pending: Pending, step: Step, now_ns: int) -> Any:
+        """The answer to a step that has nothing to wait for, None for the others."""
+        if isinstance(step, Left):
+            return now_ns < pending.deadline_ns - MARGIN_NS
+        if isinstance(step, Once):
+            pending.journaled = True
+            pending.keys += 1
+            digest = hashlib.blake2b(repr(pending.key).encode(), digest_size=16).hexdigest()
+            return f"{digest}-{pending.keys}"
+        return [] if isinstance(step, Ask) and not step.questions else None
+
     def _start(self, pending: Pending, step: Step, now_ns: int) -> None:
         pending.step_deadline_ns = pending.deadline_ns - MARGIN_NS
         if isinstance(step, Ask):
-            pending.waiting_for = ", ".join(sorted({question.to for question in step.questions})) or "nothing"
-            pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.patience_ns)
+            pending.waiting_for = ", ".join(sorted({question.to for question in step.questions}))
+            if step.patience_ns is not None:
+                pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.patience_ns)
             for question in step.questions:
                 number, self._next_query = self._next_query, self._next_query + 1
                 pending.order.append(number)
@@ -213,11 +230,15 @@ class Desk:
                 self._by_query[number] = pending
             self._ask(pending, now_ns)
         elif isinstance(step, Submit):
-            self._submit(pending, step)
+            pending.alone = True
+            self._submit(pending, (step,), now_ns)
+        elif isinstance(step, SubmitAll):
+            pending.alone = False
+            self._submit(pending, step.submits, now_ns)
         elif isinstance(step, Pause):
             pending.paused = True
             pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.ns)
-        else:
+        elif isinstance(step, Work):
             pending.waiting_for = "a worker thread"
             pending.future = self._ports.work(step)
 
@@ -225,30 +246,60 @@ class Desk:
         sent = [self._ports.query(number, question) for number, question in pending.questions.items()]
         pending.asked_ns = now_ns if all(sent) else now_ns - ASK_AGAIN_NS
 
-    def _submit(self, pending: Pending, step: Submit) -> None:
+    def _submit(self, pending: Pending, submits: tuple[Submit, ...], now_ns: int) -> None:
         pending.waiting_for = "the matcher"
         pending.journaled = True
-        number, self._next_request = self._next_request, self._next_request + 1
-        pending.command = (wire.VERB, number, step.verb, step.arguments)
-        try:
-            wire.check_command(pending.command)  # one bad command would have the whole frame refused, for ever
-        except WireError as error:
-            raise VerbError("bad_argument", "", f"{step.verb}: {error}") from None
-        self._by_request[number] = pending
-        pending.submitted = self._ports.submit(pending.command)
+        for step in submits:
+            number, self._next_request = self._next_request, self._next_request + 1
+            command = (wire.VERB, number, step.verb, step.arguments)
+            try:
+                wire.check_command(command)  # one bad command would have the whole frame refused, for ever
+            except WireError as error:
+                pending.outcomes[number] = VerbError("bad_argument", "", f"{step.verb}: {error}")
+                continue
+            pending.outcomes[number] = None
+            pending.unsent.append(command)
+            self._by_request[number] = pending
+        pending.waiting = len(pending.unsent)
+        self._send_commands(pending)
+        if not pending.waiting and pending.alone:  # all of many: tick goes on, or a long batch would nest deeply
+            self._submitted(pending, now_ns)
+
+    def _send_commands(self, pending: Pending) -> None:
+        sent = 0
+        for command in pending.unsent:
+            if not self._ports.submit(command):
+                break
+            sent += 1
+        del pending.unsent[:sent]
+
+    def _submitted(self, pending: Pending, now_ns: int) -> None:
+        """All outcomes of this step are known."""
+        outcomes = list(pending.outcomes.values())
+        if not pending.alone:
+            self._resume(pending, outcomes, now_ns)
+        elif isinstance(outcomes[0], VerbError):
+            self._resume(pending, None, now_ns, outcomes[0])
+        else:
+            self._resume(pending, outcomes[0], now_ns)
 
     def _forget_step(self, pending: Pending) -> None:
-        for number in pending.order:
-            self._by_query.pop(number, None)
-        pending.questions.clear()
-        pending.answers.clear()
-        pending.order.clear()
-        if pending.command:
-            self._by_request.pop(pending.command[1], None)
-        pending.command = ()
+        """Forget what belongs to the step that is over; most steps have little of it."""
+        if pending.order:
+            for number in pending.order:
+                self._by_query.pop(number, None)
+            pending.questions.clear()
+            pending.answers.clear()
+            pending.order.clear()
+        if pending.outcomes:
+            for number in pending.outcomes:
+                self._by_request.pop(number, None)
+            pending.outcomes.clear()
+            pending.unsent.clear()
+            pending.waiting = 0
         if pending.future is not None:
             pending.future.cancel()
-        pending.future = None
+            pending.future = None
         pending.paused = False
 
     def _finish(self, pending: Pending, error: tuple[str, ...], value: str) -> None:
@@ -256,9 +307,11 @@ class Desk:
         pending.plan.close()
         client = pending.key[0]
         del self._pending[pending.key]
+        self._verbs_pending -= pending.verbs
+        self._verbs[client] -= pending.verbs
         self._by_client[client] -= 1
         if not self._by_client[client]:
-            del self._by_client[client]
+            del self._by_client[client], self._verbs[client]
         self.counters["errors"] += bool(error)
         reply = messages.encode_reply(pending.key[1], error, value)
         if pending.journaled:
@@ -277,12 +330,13 @@ class Desk:
         """Take a RESULT event: the outcome of a VERB command, or of one that an earlier life of ours sent."""
         _, number, error, value = event
         pending = self._by_request.get(number)
-        if pending is None:
+        if pending is None or pending.outcomes.get(number) is not None:
             self.counters["stale_results"] += 1
-        elif error:
-            self._resume(pending, None, now_ns, VerbError(*(str(part) for part in error)))
-        else:
-            self._resume(pending, value, now_ns)
+            return
+        pending.outcomes[number] = VerbError(*(str(part) for part in error)) if error else value
+        pending.waiting -= 1
+        if not pending.waiting:
+            self._submitted(pending, now_ns)
 
     def reply(self, number: int, ok: int, body: str, now_ns: int) -> None:
         """Take a REPLY frame's number, ok and body."""
@@ -305,10 +359,12 @@ class Desk:
         for pending in list(self._pending.values()):
             if pending.future is not None and pending.future.done():
                 self._worked(pending, pending.future, now_ns)
+            elif pending.outcomes and not pending.waiting:
+                self._submitted(pending, now_ns)
             elif now_ns >= pending.step_deadline_ns:
                 self._out_of_time(pending, now_ns)
-            elif pending.command and not pending.submitted:
-                pending.submitted = self._ports.submit(pending.command)
+            elif pending.unsent:
+                self._send_commands(pending)
             elif pending.questions and now_ns - pending.asked_ns >= ASK_AGAIN_NS:
                 self._ask(pending, now_ns)
 
@@ -330,7 +386,14 @@ class Desk:
 
     def _silence(self, pending: Pending, now_ns: int) -> None:
         self.counters["timeouts"] += 1
-        self._resume(pending, None, now_ns, unavailable(pending.waiting_for, pending.submitted))
+        if not pending.outcomes:
+            self._resume(pending, None, now_ns, unavailable(pending.waiting_for))
+            return
+        unsent = {command[1] for command in pending.unsent}
+        for number, outcome in pending.outcomes.items():
+            if outcome is None:
+                pending.outcomes[number] = unavailable(pending.waiting_for, number not in unsent)
+        self._submitted(pending, now_ns)
 
     @property
     def busy(self) -> bool:
@@ -340,10 +403,3 @@ class Desk:
     def statistics(self) -> dict[str, Any]:
         """Counters, and how much is under way."""
         return {**self.counters, "pending": len(self._pending), "remembered": len(self._remembered)}
-
-
-def unavailable(what: str, in_doubt: bool = False) -> VerbError:
-    """The error for silence. `in_doubt`: it was sent, and may still be carried out."""
-    text = f"{what} did not answer in time"
-    text += "; the verb was sent and may still be carried out" if in_doubt else "; nothing was changed"
-    return VerbError("unavailable", "", text + ". See `openoutcry status`")

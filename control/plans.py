@@ -1,4 +1,4 @@
-"""What each verb does: one plan for the journaled ones, one for each that only looks.
+"""What each verb does: most are journaled, or asked of the matcher, and no more; SPECIAL has the plans of the others.
 
 A plan is a generator over openoutcry.control.desk's steps. It checks its arguments before anything else, so that a
 bad request never leaves the control service, and it never waits for longer than the desk lets it.
@@ -9,14 +9,15 @@ connected and answer, every endpoint is bound on a gateway that answers, and the
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from openoutcry import verbs
-from openoutcry.control.desk import Answer, Ask, Pause, Plan, Question, Step, Submit, Work, unavailable
+from openoutcry import verbs, wire
 from openoutcry.control.messages import Request
+from openoutcry.control.steps import Answer, Ask, Once, Pause, Plan, Question, Step, Submit, Work, unavailable
 from openoutcry.errors import VerbError
 from openoutcry.fix.settings import SESSION_SETTINGS, SessionSettings
 from openoutcry.parameters import set_property
@@ -30,11 +31,18 @@ AT_GATEWAYS: Final = (
     "create_session",
     "delete_session",
     "set_session_property",
+    "set_protocol_property",
+    "set_engine_property",
     "reset_session",
     "set_sequence",
     "delete_user",
+    "stop_clock",
+    "start_clock",
+    "advance_clock",
 )
 REACHED_NS: Final = 500_000_000  # a gateway that does not answer within this hears of it when it can
+REACH_TRIES: Final = 50  # looks at a gateway that has many events to take before: half a second with these pauses
+REACH_PAUSE_NS: Final = 10_000_000
 
 GATEWAY_TRIES: Final = 15  # looks for a gateway before create_endpoint gives up: three seconds with these pauses
 GATEWAY_PAUSE_NS: Final = 200_000_000
@@ -43,36 +51,46 @@ Facts = Callable[[], dict[str, Any]]
 Rows = list[dict[str, Any]]
 
 
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: that takes longer than its use
+
+
 def text(value: Any) -> str:
     """A value as the JSON text of a reply."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def make_plan(request: Request, own: Facts) -> Plan:
     """The plan for one request; `own` returns the control service's own statistics."""
-    arguments = _checked(request)
-    verb = request.verb
-    if verb == "create_user":
-        return (yield from _create_user(arguments))
-    if verb == "create_endpoint":
-        return (yield from _create_endpoint(arguments))
+    arguments = checked(request)
+    step = direct(request.verb, arguments)
+    if step is None:
+        return (yield from SPECIAL[request.verb](arguments, own))
+    if isinstance(step, Submit):
+        value: str = yield step
+        if request.verb in AT_GATEWAYS:
+            yield from reach_gateways()
+        return value
+    answers: list[Answer | None] = yield Ask((step,))
+    return text(body(answers[0]))
+
+
+def direct(verb: str, arguments: tuple[Any, ...]) -> Submit | Question | None:
+    """What a verb comes to when it is journaled, or asked of the matcher, and no more; None for those in SPECIAL.
+
+    arguments: checked. Raises VerbError.
+    """
+    if verb in SPECIAL and (verb != "list" or arguments[0] in LISTED):
+        return None
+    row = verbs.VERBS[verb]
+    if not row.journaled:
+        return Question(MATCHER, verb, {p.name: value for p, value in zip(row.parameters, arguments, strict=True)})
     if verb == "create_session":
         _check_times(dict(zip(SESSION_SETTINGS, arguments[1:], strict=True)))
-    elif verb == "set_session_property":
-        yield from _check_change(*arguments)
-    if verbs.VERBS[verb].journaled:
-        value: str = yield Submit(verb, arguments)
-        if verb in AT_GATEWAYS:
-            yield from _reach_gateways()
-        return value
-    if verb == "status":
-        return text((yield from _status()))
-    if verb == "statistics":
-        return text((yield from _statistics(own)))
-    return (yield from _look(verb, arguments))
+    return Submit(verb, arguments)
 
 
-def _checked(request: Request) -> tuple[Any, ...]:
+def checked(request: Request) -> tuple[Any, ...]:
+    """The arguments of a request, complete and in order. Raises VerbError."""
     named = dict(request.named)
     if len(named) != len(request.named):
         twice = next(name for i, (name, _) in enumerate(request.named) if name in dict(request.named[:i]))
@@ -80,7 +98,7 @@ def _checked(request: Request) -> tuple[Any, ...]:
     return verbs.check(request.verb, request.arguments, named)
 
 
-def _create_user(arguments: tuple[Any, ...]) -> Plan:
+def _create_user(arguments: tuple[Any, ...], _: Facts) -> Plan:
     """Hash the password before it goes anywhere: the journal never holds it."""
     from openoutcry.passwords import hash_password  # here: it is slow to import, and needed for this verb only
 
@@ -88,11 +106,11 @@ def _create_user(arguments: tuple[Any, ...]) -> Plan:
     place = names.index("password")
     hashed: str = yield Work(hash_password, (arguments[place],))
     value: str = yield Submit("create_user", (*arguments[:place], hashed, *arguments[place + 1 :]))
-    yield from _reach_gateways()
+    yield from reach_gateways()
     return value
 
 
-def _create_endpoint(arguments: tuple[Any, ...]) -> Plan:
+def _create_endpoint(arguments: tuple[Any, ...], __: Facts) -> Plan:
     """Journaled only once there is a gateway for it, so that nothing is left half made when there is none."""
     wanted = arguments[3]
     for _ in range(GATEWAY_TRIES):
@@ -115,12 +133,18 @@ def _create_endpoint(arguments: tuple[Any, ...]) -> Plan:
     return value
 
 
-def _reach_gateways() -> Generator[Step, Any, None]:
-    """Return when the gateways have what was journaled: they get a question after the events that were before it."""
+def reach_gateways() -> Generator[Step, Any, None]:
+    """Return when the gateways have what was journaled, and have done it: they say which event they have come to."""
     answers: list[Answer | None] = yield Ask((Question(MATCHER, "peers", {}),), REACHED_NS)
-    gateways = [peer["name"] for peer in _list(answers[0]) if peer.get("role") == "gateway"]
-    if gateways:
-        yield Ask(tuple(Question(name, "ping", {}) for name in gateways), REACHED_NS)
+    behind = {peer["name"]: peer.get("end", 0) for peer in _list(answers[0]) if peer.get("role") == "gateway"}
+    for _ in range(REACH_TRIES):
+        if not behind:
+            return
+        pings: list[Answer | None] = yield Ask(tuple(Question(name, "ping", {}) for name in behind), REACHED_NS)
+        events = [_fact(answer).get("event", end) for answer, end in zip(pings, behind.values(), strict=True)]
+        behind = {name: end for (name, end), event in zip(behind.items(), events, strict=True) if event < end}
+        if behind:
+            yield Pause(REACH_PAUSE_NS)
 
 
 def _check_times(settings: dict[str, Any], changed: str = "") -> None:
@@ -140,6 +164,13 @@ def _check_times(settings: dict[str, Any], changed: str = "") -> None:
         raise VerbError("bad_argument", "value" if changed else named, str(error)) from None
 
 
+def _set_session_property(arguments: tuple[Any, ...], _: Facts) -> Plan:
+    yield from _check_change(*arguments)
+    value: str = yield Submit("set_session_property", arguments)
+    yield from reach_gateways()
+    return value
+
+
 def _check_change(endpoint: str, session: str, name: str, value: Any) -> Generator[Step, Any, None]:
     """The times of a FIX session, with one setting changed; what else is wrong with it is said by the matcher."""
     from openoutcry.fix.schedule import TIMES
@@ -155,13 +186,16 @@ def _check_change(endpoint: str, session: str, name: str, value: Any) -> Generat
         _check_times({key: found[0].get(key) for key in SESSION_SETTINGS} | {name: stored}, name)
 
 
-def _look(verb: str, arguments: tuple[Any, ...]) -> Plan:
-    """The others that only look: one question to the matcher."""
-    if verb == "list" and arguments[0] == "verbs":
-        return text(verb_table())
-    named = {p.name: value for p, value in zip(verbs.VERBS[verb].parameters, arguments, strict=True)}
-    answers: list[Answer | None] = yield Ask((Question(MATCHER, verb, named),))
-    return text(_body(answers[0]))
+def _list_here(arguments: tuple[Any, ...], _: Facts) -> Plan:
+    if arguments[0] == "connections":
+        return (yield from _connections())
+    return verb_text()
+
+
+@functools.cache
+def verb_text() -> str:
+    """``verb_table`` as JSON text: it is long, and always the same."""
+    return text(verb_table())
 
 
 def verb_table() -> Rows:
@@ -177,7 +211,7 @@ def verb_table() -> Rows:
     ]
 
 
-def _body(answer: Answer | None, who: str = MATCHER) -> Any:
+def body(answer: Answer | None, who: str = MATCHER) -> Any:
     """The body of an answer. Raises VerbError for a refusal or silence."""
     if answer is None:
         raise unavailable(f"the {who}")
@@ -191,18 +225,18 @@ def _body(answer: Answer | None, who: str = MATCHER) -> Any:
 def _peers() -> Generator[Step, Any, Rows]:
     """Everything connected to the matcher, as it lists them."""
     answers: list[Answer | None] = yield Ask((Question(MATCHER, "peers", {}),))
-    _body(answers[0])
+    body(answers[0])
     return _list(answers[0])
 
 
 # ------------------------------------------------------------------------------------------------- statistics
-def _statistics(own: Facts) -> Generator[Step, Any, dict[str, Any]]:
+def _statistics(_: tuple[Any, ...], own: Facts) -> Plan:
     """The counters of every connected part, null for one that does not answer."""
     peers = yield from _peers()
     names = [MATCHER, *sorted(p["name"] for p in peers if p.get("role") != "control")]
     answers = yield Ask(tuple(Question(name, "statistics", {}) for name in names), PATIENCE_NS)
     found = {name: a.body if a is not None and a.ok else None for name, a in zip(names, answers, strict=True)}
-    return {**found, "control": own()}
+    return text({**found, "control": own()})
 
 
 # ------------------------------------------------------------------------------------------------- status
@@ -215,7 +249,7 @@ _MATCHER_QUESTIONS: Final = (
 )
 
 
-def _status() -> Generator[Step, Any, dict[str, Any]]:
+def _status(_: tuple[Any, ...], __: Facts) -> Plan:
     """Whether everything is connected and moving. Never fails: silence is what it is there to report."""
     first, *lists, counters = yield Ask(_MATCHER_QUESTIONS, PATIENCE_NS)
     peers, endpoints, users = (_list(answer) for answer in lists)
@@ -230,10 +264,10 @@ def _status() -> Generator[Step, Any, dict[str, Any]]:
     processes.append(_process("control", "control", {"pid": os.getpid()}))
     shown = [_endpoint(e, users, hosted) for e in endpoints]
     missing = _missing(processes, shown, _moved(_fact(first), _fact(second)), all(lists))
-    return {
+    return text({
         "ready": not missing, "waiting_for": missing, "processes": processes, "endpoints": shown,
         "books": _books(counters), "sequence": _fact(second).get("sequence"),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _fact(answer: Answer | None) -> dict[str, Any]:
@@ -282,3 +316,48 @@ def _missing(processes: Rows, endpoints: Rows, moved: bool, listed: bool) -> lis
     if MATCHER not in missing and not (moved and listed):
         missing.append("the matcher's loop")
     return missing
+
+
+# ------------------------------------------------------------------------------------------------- managed mode
+MANAGED: Final = ("accept_session", "reject_session", "next_message", "process_message", "discard_message",
+                  "send_session_message", "drop_session", "wait_for")  # fmt: skip
+
+
+def _managed(verb: str) -> Callable[[tuple[Any, ...], Facts], Plan]:
+    """A question to the gateway that hosts the endpoint, which does it once, however often it is asked."""
+    names = [p.name for p in verbs.VERBS[verb].parameters]
+
+    def plan(arguments: tuple[Any, ...], _: Facts) -> Plan:
+        key: str = yield Once()
+        given = {**dict(zip(names, arguments, strict=True)), "once": key}
+        if len(json.dumps(given)) > wire.QUERY_MAX:
+            raise VerbError("limit", "message", f"{verb} has more than {wire.QUERY_MAX} characters, as JSON")
+        answers: list[Answer | None] = yield Ask((Question(MATCHER, "gateway_of", {"endpoint": arguments[0]}),))
+        gateway = body(answers[0])
+        if not gateway:
+            raise VerbError("wrong_state", "endpoint", f"no gateway hosts endpoint {arguments[0]!r} yet")
+        answers = yield Ask((Question(gateway, verb, given),))
+        return text(body(answers[0], gateway))
+
+    return plan
+
+
+def _connections() -> Plan:
+    """The connections of every gateway that answers."""
+    peers = yield from _peers()
+    names = sorted(peer["name"] for peer in peers if peer.get("role") == "gateway")
+    answers = yield Ask(tuple(Question(name, "connections", {}) for name in names), PATIENCE_NS)
+    return text([row for answer in answers if answer is not None and answer.ok for row in answer.body])
+
+
+LISTED: Final = ("verbs", "connections")  # what is listed here
+# The verbs that need more than to be journaled, or asked of the matcher.
+SPECIAL: Final[dict[str, Callable[[tuple[Any, ...], Facts], Plan]]] = {
+    "create_user": _create_user,
+    "create_endpoint": _create_endpoint,
+    "set_session_property": _set_session_property,
+    "list": _list_here,  # of LISTED; all else is listed by the matcher
+    "status": _status,
+    "statistics": _statistics,
+    **{verb: _managed(verb) for verb in MANAGED},
+}

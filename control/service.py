@@ -10,6 +10,7 @@ of the last event seen is kept in a small file so that a restart does not have t
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -22,16 +23,22 @@ from typing import Any, Final
 import zmq
 
 from openoutcry import bus, wire
-from openoutcry.control import plans
-from openoutcry.control.desk import Desk, Envelope, Ports, Question, Work
+from openoutcry.control import batches
+from openoutcry.control.desk import CLIENT_PENDING_MAX, Desk, Envelope, Ports
+from openoutcry.control.messages import Batch, Request
+from openoutcry.control.steps import Plan, Question, Work
 from openoutcry.errors import ClusterError, WireError
 from openoutcry.process import Settings, StopSignal, set_up_logging
 
 TICK_MS: Final = 50  # longest poll: how late a time-out is noticed, and what Link asks for
 DRAIN_MAX: Final = 128  # messages taken from one socket in one turn, so that neither starves the other
+DRAIN_NS: Final = 5_000_000  # ... and no longer than this: a batch may be half a thousand verbs to refuse
 WORKERS: Final = 2  # threads that hash passwords (tens of ms each); more would take cores from the matcher
+WAKES_MAX: Final = 4_096  # bytes taken at once from what wakes the loop: one for each piece of work that is done
 STORE_NS: Final = 2_000_000_000  # how often the last event's number is written down, when it has changed
 REQUEST_NUMBERS: Final = 1 << 32  # VERB numbers of one life: the generation is above them
+
+_NOBLOCK: Final = int(zmq.NOBLOCK)
 
 log = logging.getLogger("openoutcry.control")
 
@@ -61,6 +68,7 @@ def _serve(directory: bus.Directory, name: str, stop: StopSignal) -> int:
         with service:
             directory.announce(name, kind="control", address=directory.address("control"))
             log.info("serving at %s, generation %d", directory.address("control"), service.link.generation)
+            gc.freeze()  # what is there by now stays: garbage is not looked for in it
             try:
                 while not stop.stopped:
                     service.turn(stop.fd)
@@ -109,7 +117,7 @@ class Service:
         generation = directory.generation(name)
         self._last_event = LastEvent(directory)
         self.link = bus.Link(name, wire.ROLE_CONTROL, generation, self._last_event.number)
-        self._clients = bus.service_socket(context, directory.address("control"))
+        self._clients = bus.service_socket(context, directory.address("control"), 2 * CLIENT_PENDING_MAX)
         self._clients.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that reconnects keeps its name, and its requests
         self._bus = bus.peer_socket(context, directory.address("bus"), name)
         self._workers = ThreadPoolExecutor(WORKERS, "worker")
@@ -120,7 +128,8 @@ class Service:
         self.desk = Desk(ports, generation * REQUEST_NUMBERS + 1)
         self.counters = {"turns": 0, "bus_frames": 0, "bad_bus_frames": 0, "replies_lost": 0, "queries_lost": 0}
         self._poller = zmq.Poller()
-        for source in (self._clients, self._bus, self._wake_read.fileno()):
+        self._wake_fd = self._wake_read.fileno()
+        for source in (self._bus, self._clients, self._wake_fd):  # what is answered makes place for what is asked
             self._poller.register(source, zmq.POLLIN)
         self._stop_fd = -1
 
@@ -141,33 +150,32 @@ class Service:
         if stop_fd != self._stop_fd:
             self._poller.register(stop_fd, zmq.POLLIN)
             self._stop_fd = stop_fd
-        self._poller.poll(TICK_MS)
+        woken = self._poller.poll(TICK_MS)
         self.counters["turns"] += 1
         now_ns = time.monotonic_ns()
-        self._drain(self._bus, self._from_bus, now_ns)
-        self._drain(self._clients, self._from_client, now_ns)
-        self._drain_wakes()
+        for source, _ in woken:
+            if source is self._bus:
+                self._drain(source, self._from_bus, now_ns)
+            elif source is self._clients:
+                self._drain(source, self._from_client, now_ns)
+            elif source == self._wake_fd:
+                self._wake_read.recv(WAKES_MAX)
         self.desk.tick(now_ns)
         bus.send_frames(self._bus, self.link.frames(now_ns))
         self._last_event.store(self.link.last_event, now_ns)
 
     def _drain(self, source: zmq.Socket[bytes], take: Callable[[list[bytes], int], None], now_ns: int) -> None:
         for _ in range(DRAIN_MAX):
-            try:
-                parts = source.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            take(bus.receive_parts(source), now_ns)
+            if not bus.readable(source) or time.monotonic_ns() - now_ns > DRAIN_NS:
                 return
-            take(parts, now_ns)
-
-    def _drain_wakes(self) -> None:
-        try:
-            self._wake_read.recv(4_096)
-        except BlockingIOError:
-            pass
 
     # ------------------------------------------------------------------------------------- taking
     def _from_client(self, parts: list[bytes], now_ns: int) -> None:
-        self.desk.receive(parts, lambda request: plans.make_plan(request, self.statistics), now_ns)
+        self.desk.receive(parts, self._plan, now_ns)
+
+    def _plan(self, request: Request | Batch) -> Plan:
+        return batches.make_plan(request, self.statistics)
 
     def _from_bus(self, parts: list[bytes], now_ns: int) -> None:
         for data in parts:
@@ -204,7 +212,7 @@ class Service:
     # ------------------------------------------------------------------------------------- the desk's ports
     def _reply(self, envelope: Envelope, data: bytes) -> None:
         try:
-            self._clients.send_multipart([*envelope, data], zmq.NOBLOCK)
+            bus.send_parts(self._clients, [*envelope, data])
         except zmq.ZMQError:  # gone, or it does not read: its loss
             self.counters["replies_lost"] += 1
 
@@ -216,7 +224,7 @@ class Service:
 
     def _send_bus(self, data: bytes) -> bool:
         try:
-            self._bus.send(data, zmq.NOBLOCK)
+            self._bus.send(data, _NOBLOCK)
         except zmq.Again:
             self.counters["queries_lost"] += 1
             return False

@@ -1,8 +1,10 @@
-"""One client's TCP connection: bytes in, commands to the hub; stored messages and live ones out.
+"""One client's connection where the protocol is packets: bytes in, commands to the hub; stored and live messages out.
 
 Its life::
 
     SILENT --login--> ASKED --LOGGED_ON--> ON --logout, loss, end of day, newer login--> GONE
+
+Where the endpoint's auto_accept is false, a login is HELD until a hand lets it go on (openoutcry.gateway.managed_ouch).
 
 Rule 1. What a client is sent is what the store has, in order, from the message that it asked for on. ``live`` is
         True exactly while it has been sent everything that is stored; until then the replay feeds it, and a message
@@ -14,13 +16,13 @@ Rule 3. Whatever it sends, only this connection suffers.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from openoutcry import wire
 from openoutcry.errors import ProtocolError
+from openoutcry.gateway.client import ASKED, GONE, ON, ClientConnection
+from openoutcry.gateway.managed_watch import LOGGED_ON, LOGON, LOGOUT
 from openoutcry.gateway.soupbintcp import (
     NOT_AUTHORISED,
     SESSION_NOT_AVAILABLE,
@@ -33,57 +35,28 @@ from openoutcry.gateway.soupbintcp import (
 if TYPE_CHECKING:
     from openoutcry.gateway.endpoint import PacketEndpoint
     from openoutcry.gateway.state import Session
-    from openoutcry.gateway.store import Stream
-
-SILENT: Final = 0  # no login request yet
-ASKED: Final = 1  # its login is being judged
-ON: Final = 2
-GONE: Final = 3
-
-REPLAY_BUFFER: Final = 131_072  # bytes in flight to a client that catches up: the store has the rest
-REPLAY_STALL_NS: Final = 30_000_000_000  # a client that catches up and reads nothing for so long is dropped
-CLOSE_TIMEOUT_NS: Final = 5_000_000_000  # how long last words may wait for a client to read them
-RETRY_NS: Final = 1_000_000_000  # timers of a connection that is held up are looked at again after this
 
 
-class Connection(asyncio.Protocol):
-    """See the module. number: the gateway's own, never used again, also not by a later life of the gateway."""
+class Connection(ClientConnection):
+    """See the module."""
+
+    endpoint: PacketEndpoint
+    live: bool
 
     def __init__(self, endpoint: PacketEndpoint) -> None:
-        self.endpoint = endpoint
-        self.hub = endpoint.hub
-        self.number = self.hub.next_connection()
-        self.state = SILENT
+        super().__init__(endpoint)
         self.live = False
         self.sequence = 0  # number of the next message to send
-        self.stream: Stream | None = None
         self.ended = False  # its stream has: once all is sent, that is all
-        self.session: Session | None = None
         self.request: LoginRequest | None = None
-        self.address = ""
-        self.tick = 0
-        self.replaying = False  # waits in the replay's queue
-        self._held = b""
-        self._stalled_ns = 0  # since when a client that catches up has not read
 
     # --------------------------------------------------------------------------------------------- transport
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by descent
-        self.address = str((transport.get_extra_info("peername") or ("gone",))[0])
-        login_timeout_ns = self.endpoint.admit(self)
-        if not login_timeout_ns:
-            self.state = GONE
-            self.transport.abort()
-            return
-        now_ns = monotonic_ns()
+    def begin(self, now_ns: int, login_timeout_ns: int) -> None:
+        """See ClientConnection."""
         endpoint = self.endpoint
-        in_flight = min(REPLAY_BUFFER, endpoint.write_buffer_max)
-        self.transport.set_write_buffer_limits(in_flight, in_flight // 4)
         self.soup = endpoint.dialect.session(
             now_ns, endpoint.heartbeat_ns, endpoint.receive_timeout_ns, login_timeout_ns
         )
-        self.hub.wheel.schedule(self, now_ns + login_timeout_ns)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent, or hold it while the matcher is behind."""
@@ -98,7 +71,7 @@ class Connection(asyncio.Protocol):
             self._take(data)
 
     def go_on(self) -> None:
-        """The matcher has caught up."""
+        """See ClientConnection."""
         if self.state != GONE:
             data, self._held = self._held, b""
             self.transport.resume_reading()
@@ -106,7 +79,7 @@ class Connection(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         try:
-            events = self.soup.receive(data, monotonic_ns())
+            events = self.soup.receive(data, self.hub.clock.monotonic_ns())
         except ProtocolError as error:
             self.endpoint.protocol_error(self, error)
             return
@@ -116,6 +89,7 @@ class Connection(asyncio.Protocol):
             elif type(event) is LoginRequest:
                 self._login(event)
             elif type(event) is Logout:
+                self.endpoint.watch.note(LOGOUT, self, self.name, "LogoutRequest")
                 self.close()
 
     def _messages(self, payloads: list[bytes]) -> None:
@@ -125,42 +99,34 @@ class Connection(asyncio.Protocol):
         endpoint.ignored += endpoint.dialect.commands(self.session.number, payloads, hub.out)
         hub.submitted()
 
-    def pause_writing(self) -> None:
-        """The client reads slower than it is sent to."""
-        self._stalled_ns = monotonic_ns()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ClientConnection."""
+        self.live = False
+        super().connection_lost(exc)
+        if self.ended:
+            self.hub.retire(self.stream)
 
-    def resume_writing(self) -> None:
-        """It has read."""
-        self._stalled_ns = 0
-        if self.state == ON and not self.live:
-            self.hub.replay.add(self)
+    def part(self) -> None:
+        """See ClientConnection."""
+        super().part()
+        self.session = None
 
     @property
-    def blocked(self) -> bool:
-        """Whether it has REPLAY_BUFFER bytes to read already."""
-        return self._stalled_ns != 0
+    def name(self) -> str:
+        """The user."""
+        return "" if self.request is None else self.request.username
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone, or we have closed."""
-        hub, session = self.hub, self.session
-        self.endpoint.leave(self, silent=self.request is None)
-        hub.waiting.pop(self.number, None)
-        self.state = GONE
-        self.live = False
-        self._held = b""
-        self.tick = 0
-        if session is not None and session.connection is self:
-            session.connection = None
-            hub.out.append((wire.LOGOFF, session.number, self.number))
-            hub.submitted()
-        if self.ended:
-            hub.retire(self.stream)
+    @property
+    def silent(self) -> bool:
+        """See ClientConnection."""
+        return self.request is None
 
     # --------------------------------------------------------------------------------------------- logging on
     def _login(self, request: LoginRequest) -> None:
         self.state = ASKED
         self.request = request
-        self.endpoint.login(self, request)
+        self.endpoint.watch.note(LOGON, self, request.username, "LoginRequest", replace(request, password=""))
+        self.endpoint.login(self)
 
     def judged(self, right: bool) -> None:
         """The password has been checked: ask the matcher to log on, or reject."""
@@ -176,7 +142,7 @@ class Connection(asyncio.Protocol):
             self.hub.log_on(self, (wire.LOGON, self.endpoint.name, user, self.number, ""))
 
     def refused(self, text: str) -> None:
-        """The matcher does not log this connection on."""
+        """See ClientConnection."""
         self.reject(SESSION_NOT_AVAILABLE)
 
     def reject(self, reason: str) -> None:
@@ -198,6 +164,9 @@ class Connection(asyncio.Protocol):
             return
         self.state = ON
         self.endpoint.logins += 1
+        self.endpoint.watch.note(LOGGED_ON, self, self.name)
+        if self.endpoint.watch.messages:
+            self.endpoint.hand.take_up(self)
         self.stream = session.stream
         self.sequence = next_sequence(self.request.sequence, self.stream.next - 1)
         self.transport.write(self.soup.accept_login(session.stream_name, self.sequence))
@@ -221,7 +190,7 @@ class Connection(asyncio.Protocol):
         self.endpoint.messages_out += count
 
     def feed(self, now_ns: int) -> None:
-        """Send one piece of what is missing."""
+        """See ClientConnection."""
         stream, store, counters = self.stream, self.hub.store, self.hub.replay.counters
         assert stream is not None
         piece = store.read(stream, self.sequence)
@@ -231,7 +200,7 @@ class Connection(asyncio.Protocol):
             count = piece.messages - before
             counters["replayed_messages"] += count
             self.send(count, piece.data[skipped:], now_ns)
-        if self.blocked:  # resume_writing adds it again
+        if self._stalled_ns:  # it has REPLAY_BUFFER bytes to read; resume_writing adds it again
             return
         if self.sequence == stream.next:
             counters["replays"] += 1
@@ -259,44 +228,36 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def close(self) -> None:
-        """Close once the client has been sent everything, or after CLOSE_TIMEOUT_NS."""
-        if self.state != GONE:
-            self.state = GONE
-            self.live = False
-            self.transport.close()
-            self.hub.wheel.schedule(self, monotonic_ns() + CLOSE_TIMEOUT_NS)
+        """See ClientConnection."""
+        self.live = False
+        super().close()
 
     def drop(self) -> None:
-        """Close at once."""
-        self.state = GONE
+        """See ClientConnection."""
         self.live = False
-        self.transport.abort()
+        super().drop()
 
     # --------------------------------------------------------------------------------------------- time
-    def reschedule(self) -> None:
-        """The session's deadlines have changed."""
-        if self.state != GONE:
-            self.on_timer(monotonic_ns())
-
-    def on_timer(self, now_ns: int) -> None:
-        """Heartbeats and time-outs."""
-        if self.state == GONE:
-            self.transport.abort()
-            return
-        if self._held:  # it is us who do not listen
-            self.hub.wheel.schedule(self, now_ns + RETRY_NS)
-            return
-        data, over, deadline_ns = self.soup.on_timer(now_ns)
-        stalled = self._stalled_ns and not self.live and now_ns - self._stalled_ns > REPLAY_STALL_NS
-        if over or stalled:
+    def keep_time(self, now_ns: int) -> None:
+        """See ClientConnection."""
+        time_ns = self.hub.clock.monotonic_ns()
+        data, over, deadline_ns = self.soup.on_timer(time_ns)
+        if over or self.has_stalled(now_ns):
             self.endpoint.timed_out(self)
             return
         if data and not self._stalled_ns:
             self.transport.write(data)
-        self.hub.wheel.schedule(self, deadline_ns)
+        self.hub.wheel.schedule(self, now_ns + max(deadline_ns - time_ns, 0))
+
+    def clock_moved(self, moved_ns: int, silent: bool) -> None:
+        """See ClientConnection."""
+        if self.state != GONE:
+            if not silent:
+                self.soup.forgive(moved_ns)
+            self.reschedule()
 
     def configure(self) -> None:
-        """The endpoint's properties have changed."""
+        """See ClientConnection."""
         if self.state != GONE:
             self.soup.configure(self.endpoint.heartbeat_ns, self.endpoint.receive_timeout_ns)
             self.reschedule()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from openoutcry.gateway.hub import Hub
 
 ABOUT_SESSIONS: Final = frozenset((wire.SESSION_SET, wire.SESSION_DELETED, wire.SESSION_ORDERED))
+OF_NO_CLIENT: Final = ABOUT_SESSIONS | {wire.CLOCK_SET, wire.PLUGIN_SET}  # beside those up to RESULT
 EVENTS_MAX: Final = 8_192  # events gathered before a commit: bounds the record and the time until clients see it
 
 Event = tuple[Any, ...]
@@ -99,7 +100,7 @@ class Delivery:
 
     def _beyond(self, event: Event, time_ns: int, sinks: dict[int, Sink]) -> None:
         """An event that is not for a client, or one that its protocol may have no message for."""
-        if event[0] <= wire.RESULT or event[0] in ABOUT_SESSIONS:
+        if event[0] <= wire.RESULT or event[0] in OF_NO_CLIENT:
             sinks.clear()  # it may begin another stream
             self._other(event)
             return
@@ -147,7 +148,11 @@ class Delivery:
             if kind == wire.SESSION_STREAM and event[1] in self._state.sessions:
                 self._close_chunk(self._state.sessions[event[1]])
             self._config.append(event)
+            before = self._state.endpoints.get(event[1]) if kind == wire.ENDPOINT_SET else None
             self._state.apply(event)
+            if before is not None and before[7] != event[7]:
+                self._state.engine_changed(event[1])
+                self._hub.fix.engine_changed(event[1])
         if kind in ABOUT_SESSIONS or kind == wire.ENDPOINT_DELETED or kind == wire.SESSION_STREAM:
             self._hub.fix.told(event)
         if kind != wire.SESSION_STREAM:
@@ -216,7 +221,7 @@ class Delivery:
             self.counters["turns"] += 1
             self.counters["events"] += self._events
         self._clear()
-        now_ns = monotonic_ns()
+        now_ns = self._hub.clock.monotonic_ns()
         for (stream, count, data), session in zip(chunks, owners, strict=True):
             connection = cast("Connection | None", session.connection)  # sessions with a stream have no other
             if connection is not None and connection.live and connection.stream is stream:

@@ -16,6 +16,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openoutcry.gateway.connection import Connection
+from openoutcry.gateway.managed_watch import Watch
 from openoutcry.gateway.protocols import dialect
 from openoutcry.gateway.tls import Certificates, SecureTransport
 from openoutcry.verbs import ENDPOINT_PROPERTIES
@@ -23,7 +24,8 @@ from openoutcry.verbs import ENDPOINT_PROPERTIES
 if TYPE_CHECKING:
     from openoutcry.errors import ProtocolError
     from openoutcry.gateway.hub import Hub
-    from openoutcry.gateway.soupbintcp import LoginRequest
+    from openoutcry.gateway.managed_hand import Hand
+    from openoutcry.gateway.managed_ouch import PacketHand
 
 BACKLOG: Final = 1_024  # connections the kernel holds for us: a storm of reconnecting clients
 SILENT_MAX: Final = 1_000  # connections of the whole gateway that have not asked to log in; more are closed at once
@@ -62,6 +64,8 @@ class Guest(Protocol):
 
     def configure(self) -> None: ...
 
+    def clock_moved(self, moved_ns: int, silent: bool) -> None: ...
+
 
 class Endpoint(ABC):
     """See the module."""
@@ -81,12 +85,14 @@ class Endpoint(ABC):
         self.messages_in = self.messages_out = self.ignored = 0
         self.logins = self.rejected_logins = self.accepted = self.refused = 0
         self.dropped_slow = self.protocol_errors = self.timeouts = self.tls_failures = 0
+        self.watch = Watch(hub.managed)
+        self._hand: Hand | None = None
         self.configure(())
 
     # --------------------------------------------------------------------------------------------- port
-    def open(self, port: int) -> None:
-        """Listen on `port` (0: the kernel chooses). Raises OSError."""
-        self._socket = sock = listen(self.host, port)
+    def open(self, port: int, inherited: socket.socket | None = None) -> None:
+        """Listen on `port` (0: the kernel chooses), or go on listening with what was handed over. Raises OSError."""
+        self._socket = sock = inherited or listen(self.host, port)
         self.port = sock.getsockname()[1]
         self._opening = self.hub.loop.create_task(self._serve(sock))
 
@@ -104,6 +110,23 @@ class Endpoint(ABC):
     def connection(self) -> asyncio.Protocol:
         """What speaks with one client."""
 
+    @property
+    def hand(self) -> Hand:
+        """What acts here in managed mode; made when it is first needed."""
+        if self._hand is None:
+            self._hand = self.make_hand()
+        return self._hand
+
+    def make_hand(self) -> Hand:
+        """The hand that knows the protocol."""
+        from openoutcry.gateway.managed_hand import Hand
+
+        return Hand(self)
+
+    def hand_over(self) -> socket.socket | None:
+        """Another socket that listens on the same port, for who comes after: who connects meanwhile just waits."""
+        return self._socket.dup() if self._socket is not None else None
+
     def close(self) -> None:
         """Close the port; no connection comes through any more."""
         self.port = 0
@@ -115,6 +138,7 @@ class Endpoint(ABC):
     def finish(self) -> None:
         """Close the port and every connection: the endpoint is deleted."""
         self.close()
+        self.watch.clear()
         for connection in list(self.connections):
             connection.finish()
 
@@ -184,6 +208,11 @@ class Endpoint(ABC):
         self.certificates = Certificates.of(values)
         for connection in list(self.connections):
             connection.configure()
+        freed = self.watch.configure(
+            bool(values["auto_accept"]), bool(values["auto_receive"]), str(values.get("held_sessions", ""))
+        )
+        if self.watch.messages or self.watch.waiting:
+            self.hub.managed.configured(self, freed)
 
     def statistics(self) -> dict[str, Any]:
         """Counters and where it listens."""
@@ -209,9 +238,24 @@ class PacketEndpoint(Endpoint):
         """What speaks with one client."""
         return Connection(self)
 
-    def login(self, connection: Connection, request: LoginRequest) -> None:
+    def make_hand(self) -> PacketHand:
+        """See Endpoint."""
+        from openoutcry.gateway.managed_ouch import PacketHand
+
+        return PacketHand(self)
+
+    def login(self, connection: Connection) -> None:
         """A client asks to log in."""
         self.spoke(connection)
+        if self.watch.auto_accept:
+            self.judge(connection)
+        else:
+            self.hand.hold(connection)
+
+    def judge(self, connection: Connection) -> None:
+        """Who is it?"""
+        request = connection.request
+        assert request is not None
         self.hub.logins.check(
             self.name, request.username, request.password, connection.address, monotonic_ns(), connection.judged
         )

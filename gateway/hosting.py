@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from openoutcry import wire
 from openoutcry.errors import ClusterError
 from openoutcry.gateway.endpoint import REOPEN_NS, Endpoint, PacketEndpoint
+from openoutcry.gateway.plugin import is_plugin, spoken
 from openoutcry.gateway.ports import Ports
 from openoutcry.gateway.protocols import Dialect, dialect, endpoint_kind
 
 if TYPE_CHECKING:
+    import socket
+
     from openoutcry.gateway.hub import Hub
 
 log = logging.getLogger("openoutcry.gateway")
@@ -30,7 +33,8 @@ class Hosting:
         self.endpoints: dict[str, Endpoint] = {}
         self._hub = hub
         self._ports = ports
-        self._dialects: dict[str, Dialect] = {}
+        self._dialects: dict[tuple[str, bool], Dialect] = {}
+        self._engines: dict[str, str] = {}  # what each endpoint serves
 
     def reconcile_all(self) -> None:
         """Every endpoint that there is or should be."""
@@ -44,30 +48,49 @@ class Hosting:
         """
         wanted = self._hub.state.endpoints.get(name)
         endpoint = self.endpoints.get(name)
+        inherited: socket.socket | None = None
         if endpoint is not None and (wanted is None or deleted or (endpoint.protocol, endpoint.host) != wanted[3:5]):
-            self.endpoints.pop(name).finish()
+            self.endpoints.pop(name)
+            if wanted is not None and (endpoint.host, endpoint.port) == wanted[4:6]:
+                inherited = endpoint.hand_over()  # it speaks another protocol: nobody finds the port closed
+            endpoint.finish()
         if wanted is None or deleted:
             self._ports.forget(name)
+            self._engines.pop(name, None)
         if wanted is None:
             return
         try:
-            self._make(wanted)
+            self._make(wanted, inherited)
         except (OSError, ClusterError) as error:
+            if inherited is not None:
+                inherited.close()
             self._not_open(wanted, error)
 
-    def _make(self, wanted: tuple[Any, ...]) -> None:
-        _, name, _, protocol, host, port, properties, _ = wanted
+    def _make(self, wanted: tuple[Any, ...], inherited: socket.socket | None) -> None:
+        _, name, engine, protocol, host, port, properties, _ = wanted
         endpoint = self.endpoints.get(name)
         if endpoint is None:
-            kind = endpoint_kind(protocol) or PacketEndpoint
-            endpoint = self.endpoints[name] = kind(self._hub, name, protocol, host)
+            endpoint = self.endpoints[name] = self._new(name, protocol, host)
+        if isinstance(endpoint, PacketEndpoint):
+            endpoint.dialect = self.dialect_of(name)
         endpoint.configure(properties)
+        before, self._engines[name] = self._engines.get(name, engine), engine
         if not endpoint.port or port not in (0, endpoint.port):
             endpoint.close()
-            endpoint.open(port or self._ports.get(name))
+            endpoint.open(port or self._ports.get(name), inherited)
             self._ports.set(name, endpoint.port)
             log.info("endpoint %s listens on %s port %d (%s)", name, host, endpoint.port, protocol)
             self._bound(name, host, endpoint.port, "")
+        elif before != engine:
+            self._bound(name, host, endpoint.port, "")
+
+    def _new(self, name: str, protocol: str, host: str) -> Endpoint:
+        try:
+            return (endpoint_kind(protocol) or PacketEndpoint)(self._hub, name, protocol, host)
+        except ClusterError:
+            raise
+        except Exception as error:  # whatever somebody's plugin does wrong
+            raise ClusterError(f"an endpoint for {protocol!r} cannot be made: {error!r}") from error
 
     def _not_open(self, wanted: tuple[Any, ...], error: Exception) -> None:
         _, name, _, _, host, _, _, _ = wanted
@@ -84,8 +107,10 @@ class Hosting:
 
     def dialect_of(self, endpoint: str) -> Dialect:
         """What the sessions of an endpoint speak. Raises ClusterError when nobody registered it."""
-        protocol = self._hub.state.endpoints[endpoint][3]
-        found = self._dialects.get(protocol)
+        _, _, _, protocol, *_, kind = self._hub.state.endpoints[endpoint]
+        key = protocol, is_plugin(kind)
+        found = self._dialects.get(key)
         if found is None:
-            found = self._dialects[protocol] = dialect(protocol)
+            found = dialect(protocol)
+            found = self._dialects[key] = spoken(found) if is_plugin(kind) else found
         return found

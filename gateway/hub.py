@@ -16,25 +16,24 @@ import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import zmq
 
 from openoutcry import bus, wire
 from openoutcry.errors import WireError
-from openoutcry.gateway.connection import ASKED, Connection
+from openoutcry.gateway.client import ASKED, ClientConnection
+from openoutcry.gateway.clock import ExchangeClock
 from openoutcry.gateway.delivery import Delivery
 from openoutcry.gateway.fix.sessions import Sessions
 from openoutcry.gateway.hosting import Hosting
 from openoutcry.gateway.logins import Logins
+from openoutcry.gateway.managed import Managed
 from openoutcry.gateway.ports import Ports
 from openoutcry.gateway.replay import Replay
 from openoutcry.gateway.state import State
 from openoutcry.gateway.store import Store, Stream
 from openoutcry.gateway.wheel import LimitedLog, Wheel
-
-if TYPE_CHECKING:
-    from openoutcry.gateway.fix.connection import FixConnection
 
 log = logging.getLogger("openoutcry.gateway")
 
@@ -59,12 +58,14 @@ class Hub:
         self.congested = False
         self.silent: dict[str, int] = {}  # connections that have not asked to log in, by address
         self.silent_total = 0
-        self.waiting: dict[int, Connection | FixConnection] = {}  # for LOGGED_ON
+        self.waiting: dict[int, ClientConnection] = {}  # for LOGGED_ON
         self.log = LimitedLog(log)
+        self.clock = ExchangeClock()
+        self.managed = Managed(self, generation)
         self.hosting = Hosting(self, ports)
         self.state = State(store)
         self.wheel = Wheel(monotonic_ns())
-        self.replay = Replay(loop)
+        self.replay = Replay(loop, self.clock)
         self.logins = Logins(loop, self.state)
         self.delivery = Delivery(self, self.state, store)
         self.fix = Sessions(self)
@@ -75,7 +76,7 @@ class Hub:
         self._blocked = False  # the bus takes no more for the moment
         self._said = 0  # the event up to which the matcher knows that we have them
         self._connections = generation << 32  # numbers of a later life are higher
-        self._held: deque[Connection | FixConnection] = deque()
+        self._held: deque[ClientConnection] = deque()
         self._flush_scheduled = self._drain_scheduled = False
         self.counters = {"flushes": 0, "drains": 0, "malformed_frames": 0, "pauses": 0, "exceptions": 0}
 
@@ -84,6 +85,7 @@ class Hub:
         self.state.load(self.store.config, self.store.facts)
         if self.store.worth_compacting:
             self.store.compact(self.state.events())
+        self._follow_clock()
         self.link.last_event, self.link.held = self.fix.begin(), self.store.last_event
         self.hosting.reconcile_all()
         self.loop.add_reader(self._fd, self._drain)
@@ -97,6 +99,11 @@ class Hub:
             self.loop.call_soon(self._flush)
         if len(self.out) + self.link.backlog > PAUSE_ABOVE:
             self.congested = True
+
+    def flush(self) -> int:
+        """Have what was submitted leave now; returns the number of the last command."""
+        self._flush()
+        return self.link.submitted
 
     def _flush(self) -> None:
         self._flush_scheduled = False
@@ -118,7 +125,7 @@ class Hub:
             self._drain_scheduled = True
             self.loop.call_soon(self._drain)
 
-    def hold(self, connection: Connection | FixConnection) -> None:
+    def hold(self, connection: ClientConnection) -> None:
         """`connection` is not read until the matcher has caught up."""
         self.counters["pauses"] += 1
         self._held.append(connection)
@@ -134,7 +141,7 @@ class Hub:
         self._connections += 1
         return self._connections
 
-    def log_on(self, connection: Connection | FixConnection, command: tuple[Any, ...]) -> None:
+    def log_on(self, connection: ClientConnection, command: tuple[Any, ...]) -> None:
         """Ask the matcher; its LOGGED_ON or LOGON_REFUSED names the connection."""
         self.waiting[connection.number] = connection
         self.out.append(command)
@@ -161,6 +168,8 @@ class Hub:
             self._cannot_go_on(error)
         else:
             self._let_go()
+            if self.managed.waiting:
+                self.managed.look()  # the matcher may have acknowledged what they wait for
             if not ready or self._must_speak():
                 self.submitted()
 
@@ -193,6 +202,7 @@ class Hub:
         if len(found) == 3:
             self.delivery.take(*found)
         elif found[0] == wire.QUERY:
+            self.delivery.commit()  # who asks knows of the events before: they are done first
             self._answer(found)
 
     def _rewind(self, last_event: int) -> None:
@@ -204,6 +214,7 @@ class Hub:
                 connection.drop()
         self.store.rewind(last_event)
         self.state.load(self.store.config, self.store.facts)
+        self._follow_clock()
         wanted = self.fix.begin()
         self.link.held = self.store.last_event
         self.hosting.reconcile_all()
@@ -227,6 +238,8 @@ class Hub:
             self.hosting.reconcile(deed[1], kind == wire.ENDPOINT_DELETED)
         elif kind in (wire.SESSION_DELETED, wire.SESSION_ORDERED):
             self.fix.log_out(deed)
+        elif kind == wire.CLOCK_SET:
+            self._clock_set(deed)
 
     def _logged_on(self, deed: tuple[Any, ...]) -> None:
         _, number, _, connection_number, _ = deed
@@ -237,7 +250,7 @@ class Hub:
         else:
             connection.start(session)
 
-    def _end_of_day(self, connection: Connection | FixConnection | None, stream: Stream | None) -> None:
+    def _end_of_day(self, connection: ClientConnection | None, stream: Stream | None) -> None:
         if connection is not None and connection.stream is stream:
             connection.end()
         else:
@@ -255,20 +268,42 @@ class Hub:
         self.loop.call_later(TIMER_S, self._turn_timer)
         self.wheel.turn(monotonic_ns())
         self.fix.dumps.on_tick()
+        if self.managed.waiting:
+            self.managed.on_tick(monotonic_ns())
         self.submitted()
 
+    def _follow_clock(self) -> None:
+        self.clock.set(self.state.clock)
+        self.fix.clock.follow(self.clock.wall_ns)
+
+    def _clock_set(self, deed: tuple[Any, ...]) -> None:
+        """The exchange's time is another one: what is due at every connection is done."""
+        self.clock.set(deed)
+        self.fix.clock.follow(self.clock.wall_ns)
+        for endpoint in self.hosting.endpoints.values():
+            for connection in list(endpoint.connections):
+                connection.clock_moved(deed[4], bool(deed[5]))
+
     def _answer(self, query: tuple[Any, ...]) -> None:
-        _, number, _, sender, what, _ = query
+        _, number, _, sender, what, argument = query
         ok, body = 1, ""
+        if self.managed.knows(what):
+            self.managed.ask(number, sender, what, argument)
+            return
         if what == "statistics":
             body = json.dumps(self.statistics())
         elif what == "ping":
-            body = json.dumps({"pid": os.getpid()})
+            body = json.dumps({"pid": os.getpid(), "event": self.link.last_event})
         else:
             ok, body = 0, json.dumps(["bad_argument", "what", f"a gateway does not know {what!r}: statistics, ping"])
         if len(body) > wire.TEXT_MAX:
             ok, body = 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"])
+        self.reply(number, sender, ok, body)
+
+    def reply(self, number: int, sender: str, ok: int, body: str) -> None:
+        """Answer a question."""
         bus.send_frames(self._socket, [wire.frame(wire.REPLY, number, sender, self.name, ok, body)])
+        self._look()
 
     def statistics(self) -> dict[str, Any]:
         """Counters of every part of this gateway."""
@@ -285,6 +320,7 @@ class Hub:
             "replay": dict(self.replay.counters),
             "logins": self.logins.statistics(),
             "fix": self.fix.statistics(),
+            "managed": self.managed.statistics(),
         }
 
     def close(self) -> None:

@@ -646,6 +646,8 @@ RENDER: Final[dict[int, Callable[[Event, int], bytes]]] = {
     wire.REQUEST_REJECTED: _nothing,
     wire.CANCEL_REQUESTED: _nothing,
     wire.ECHOED: _nothing,
+    wire.WITHHELD: _nothing,  # these two are for FIX sessions alone
+    wire.SPOKEN: _nothing,
 }
 
 

@@ -16,9 +16,10 @@ sent as it is, now and in every replay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
+from openoutcry import plugins
 from openoutcry.errors import ClusterError
 from openoutcry.gateway.soupbintcp import ServerSession
 
@@ -58,6 +59,9 @@ class Session(Protocol):
     def configure(self, heartbeat_ns: int, receive_timeout_ns: int) -> None:
         """The endpoint's times have changed."""
 
+    def forgive(self, ns: int) -> None:
+        """Time was moved on by `ns`, which is not to count as the client's silence."""
+
     def on_timer(self, now_ns: int) -> tuple[bytes, bool, int]:
         """Bytes to send, whether to close the connection, when to call next."""
 
@@ -70,6 +74,9 @@ class Dialect(NamedTuple):
     render(event, stamp): the packet for one private event, ready to be sent; raises ProtocolError. b"" when the
         protocol has no message for it, which only kinds above wire.RESULT may be.
     skip(data, count): how many bytes the first `count` packets of `data` take.
+    read(payload), write(fields, stamp): a client's message as a dictionary with FIX's names (openoutcry.messages), and
+        such a dictionary as a packet, for engines of somebody's own; None: they cannot be reached with this protocol.
+        They raise ProtocolError and VerbError.
     """
 
     name: str
@@ -78,6 +85,8 @@ class Dialect(NamedTuple):
     render: Callable[[Event, int], bytes]
     stamp: Callable[[int], int]
     skip: Callable[[bytes, int], int]
+    read: Callable[[bytes], Mapping[str, Any]] | None = None
+    write: Callable[[Mapping[str, Any], int], bytes] | None = None
 
 
 class SoupSession(ServerSession):
@@ -122,7 +131,8 @@ def register_endpoint(protocol: str, factory: Callable[[], MakeEndpoint]) -> Non
 
 
 def endpoint_kind(protocol: str) -> MakeEndpoint | None:
-    """What makes endpoints of that protocol; None for one that is a Dialect."""
+    """What makes endpoints of that protocol; None for one that is a Dialect. Raises ClusterError."""
+    _load(protocol)
     factory = _endpoints.get(protocol)
     return factory() if factory is not None else None
 
@@ -136,10 +146,37 @@ def register_protocol(name: str, factory: Callable[[], Dialect]) -> None:
 
 def dialect(name: str) -> Dialect:
     """A dialect of protocol `name`. Raises ClusterError when nobody registered it."""
+    _load(name)
     factory = _factories.get(name) or _installed(name)
     if factory is None:
         raise ClusterError(f"no protocol {name!r}; there are: {', '.join(sorted(_factories))}")
-    return factory()
+    try:
+        return factory()
+    except Exception as error:  # whatever somebody's plugin does wrong
+        raise ClusterError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
+
+
+_offered: dict[str, str] = {}
+
+
+def offer(name: str, path: str) -> None:
+    """Let endpoints speak a protocol that `path` (module:attribute) names, which is imported when one does."""
+    _offered[name] = path
+
+
+def _load(name: str) -> None:
+    """Register what was offered under that name. Raises ClusterError."""
+    path = _offered.get(name)
+    if path is None or name in _factories or name in _endpoints:
+        return
+    try:
+        found = plugins.resolve(path)
+    except plugins.PluginError as error:
+        raise ClusterError(str(error)) from None
+    if isinstance(found, type):
+        register_endpoint(name, lambda: cast(MakeEndpoint, found))
+    else:
+        register_protocol(name, found)
 
 
 def _installed(name: str) -> Callable[[], Dialect] | None:
@@ -159,8 +196,22 @@ def _ouch42() -> Dialect:
     from openoutcry.gateway import ouch42
 
     return Dialect(
-        "ouch42", SoupSession, ouch42.commands, ouch42.render_packet, ouch42.time_of_day, skip_packets
+        "ouch42", SoupSession, ouch42.commands, ouch42.render_packet, ouch42.time_of_day, skip_packets, _read_ouch,
+        _write_ouch,
     )  # fmt: skip
+
+
+def _read_ouch(payload: bytes) -> Mapping[str, Any]:
+    from openoutcry.messages import from_ouch  # slow to import, and only for engines of somebody's own
+
+    return from_ouch(payload, inbound=True)
+
+
+def _write_ouch(fields: Mapping[str, Any], stamp: int) -> bytes:
+    from openoutcry.messages import to_ouch  # as above
+
+    payload = to_ouch(fields, inbound=False, strict=False, time_ns=stamp)
+    return (len(payload) + 1).to_bytes(2, "big") + b"S" + payload
 
 
 register_protocol("ouch42", _ouch42)

@@ -1,7 +1,7 @@
 """Feeding clients that catch up: bounded pieces of the store, in turn, between the live traffic.
 
 Invariant: one turn of the loop reads at most PIECES_PER_TURN pieces for all clients together, and a client that has
-connection.REPLAY_BUFFER bytes to read gets no more; so neither memory nor anybody's latency depends on how much is
+client.REPLAY_BUFFER bytes to read gets no more; so neither memory nor anybody's latency depends on how much is
 asked for, or by how many.
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Final
 
-from openoutcry.gateway.connection import ON
+from openoutcry.gateway.client import ON
 
 if TYPE_CHECKING:
-    from openoutcry.gateway.connection import Connection
-    from openoutcry.gateway.fix.connection import FixConnection
+    from openoutcry.gateway.client import ClientConnection
+    from openoutcry.gateway.clock import ExchangeClock
 
 PIECES_PER_TURN: Final = 4  # of store.PIECE_BYTES each: about 0.2 ms of a turn, and up to 8 ms with tiny chunks
 
@@ -24,13 +23,14 @@ PIECES_PER_TURN: Final = 4  # of store.PIECE_BYTES each: about 0.2 ms of a turn,
 class Replay:
     """The queue of connections that are behind and can take more."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: ExchangeClock) -> None:
         self._loop = loop
-        self._queue: deque[Connection | FixConnection] = deque()
+        self._clock = clock
+        self._queue: deque[ClientConnection] = deque()
         self._scheduled = False
         self.counters = {"replayed_messages": 0, "replays": 0}
 
-    def add(self, connection: Connection | FixConnection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         """`connection` can take more."""
         if not connection.replaying:
             connection.replaying = True
@@ -45,7 +45,7 @@ class Replay:
     def _turn(self) -> None:
         self._scheduled = False
         queue = self._queue
-        now_ns = monotonic_ns()
+        now_ns = self._clock.monotonic_ns()
         for _ in range(min(PIECES_PER_TURN, len(queue))):
             connection = queue.popleft()
             connection.replaying = False

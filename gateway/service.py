@@ -28,6 +28,7 @@ from openoutcry.errors import OpenOutcryError
 from openoutcry.gateway.hub import Hub
 from openoutcry.gateway.ports import Ports
 from openoutcry.gateway.store import Store
+from openoutcry.plugins import look_also_in
 from openoutcry.process import Settings, set_up_logging
 
 _makers: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop]
@@ -126,6 +127,7 @@ def run(directory: bus.Directory, name: str, settings: Settings) -> int:
     """Serve as gateway `name` until SIGTERM or SIGINT (0), a refusal of the matcher (3), or a failure (1, 4)."""
     set_up_logging(name, settings.log_level)
     raise_file_limit()
+    look_also_in(settings.plugin_path)
     try:
         lock = directory.lock(name)
         gateway = Gateway(directory, name)

@@ -410,6 +410,10 @@ class _Session(ABC):
             return b"", True, now_ns
         return self.heartbeat(now_ns), False, min(silent_until, self.heartbeat_due_ns)
 
+    def forgive(self, ns: int) -> None:
+        """Time was moved on by `ns`, in which the peer could not say anything: that is not to be held against it."""
+        self._heard_ns += ns
+
     @property
     def heartbeat_due_ns(self) -> int:
         """When a heartbeat must leave unless something else does before."""
@@ -494,6 +498,11 @@ class ServerSession(_Session):
             return b""
         self.close()
         return packet(END_OF_SESSION)
+
+    def forgive(self, ns: int) -> None:
+        """Neither is it to be held against a client that has not logged in yet."""
+        super().forgive(ns)
+        self._login_until_ns += ns
 
     def on_timer(self, now_ns: int) -> tuple[bytes, bool, int]:
         """Returns (bytes to send, whether to close the connection, when to call next)."""

@@ -14,19 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
+from openoutcry.gateway import protocols
 from openoutcry.gateway.fix import facts
 from openoutcry.gateway.store import Store, Stream
 
 if TYPE_CHECKING:
-    from openoutcry.gateway.connection import Connection
-    from openoutcry.gateway.fix.connection import FixConnection
+    from openoutcry.gateway.client import ClientConnection
     from openoutcry.gateway.fix.hosted import Hosted
     from openoutcry.gateway.protocols import Dialect
 
 Event = tuple[Any, ...]
 CONFIG_KINDS: Final = frozenset(
     (wire.SESSION_STREAM, wire.ENDPOINT_SET, wire.ENDPOINT_DELETED, wire.USER_SET, wire.USER_DELETED,
-     wire.SESSION_SET, wire.SESSION_DELETED)
+     wire.SESSION_SET, wire.SESSION_DELETED, wire.CLOCK_SET, wire.PLUGIN_SET)
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class Session:
         self.hosted: Hosted | None = None
         self.stream: Stream | None = None
         self.stream_event: Event = ()
-        self.connection: Connection | FixConnection | None = None
+        self.connection: ClientConnection | None = None
         self.dialect: Dialect | None = None
         self.packets: list[bytes] = []
 
@@ -72,6 +72,8 @@ class State:
         self.fix_settings: dict[tuple[str, str], Event] = {}  # SESSION_SET by endpoint and session's name
         self.fix_known: dict[str, Any] = {}  # openoutcry.gateway.fix.identity keeps here what it has worked out of them
         self.facts: dict[tuple[int, int], Event] = {}  # by kind and number
+        self.clock: Event = ()  # the newest CLOCK_SET, () for the host's time
+        self.plugins: dict[str, Event] = {}  # protocols that were loaded, by name
 
     def clear(self) -> None:
         """Forget everything; sessions keep nothing of it."""
@@ -82,6 +84,8 @@ class State:
         self.fix_settings.clear()
         self.fix_known.clear()
         self.facts.clear()
+        self.clock = ()
+        self.plugins.clear()
 
     def apply(self, event: Event) -> None:
         """Take one configuration event, or the SYSTEM 'E' that ends a stream."""
@@ -113,6 +117,11 @@ class State:
             self.fix_settings[event[1], event[2]] = event
         elif kind == wire.SESSION_DELETED:
             self.fix_settings.pop((event[1], event[2]), None)
+        elif kind == wire.CLOCK_SET:
+            self.clock = event
+        elif kind == wire.PLUGIN_SET:
+            self.plugins[event[1]] = event
+            protocols.offer(event[1], event[2])
 
     def _session_stream(self, event: Event) -> None:
         _, number, endpoint, user, stream = event
@@ -128,6 +137,12 @@ class State:
         """Whether the messages of an endpoint's sessions are numbered by an application."""
         wanted = self.endpoints.get(endpoint)
         return wanted is not None and wanted[3].startswith("fix")
+
+    def engine_changed(self, endpoint: str) -> None:
+        """An endpoint serves an engine of another kind: what its sessions speak is to be looked up anew."""
+        for session in self.sessions.values():
+            if session.endpoint == endpoint:
+                session.dialect = None
 
     def session_of(self, endpoint: str, user: str) -> Session | None:
         """The session of that user there, if it has ever logged on."""
@@ -158,8 +173,9 @@ class State:
     def events(self) -> list[Event]:
         """The shortest row of events, and facts, that makes this state."""
         streams = [s.stream_event for s in self.sessions.values() if s.stream is not None or s.numbered]
-        return [*self.endpoints.values(), *self.users.values(), *self.fix_settings.values(), *streams,
-                *self.facts.values()]  # fmt: skip
+        clock = [self.clock] if self.clock else []
+        return [*clock, *self.plugins.values(), *self.endpoints.values(), *self.users.values(),
+                *self.fix_settings.values(), *streams, *self.facts.values()]  # fmt: skip
 
     def users_of(self, endpoint: str) -> list[Event]:
         """The users that may log in there; none: anybody may."""

@@ -207,6 +207,9 @@ class SecureTransport(asyncio.Protocol):
         """The endpoint is deleted before it shook hands."""
         self.drop()
 
+    def clock_moved(self, moved_ns: int, silent: bool) -> None:
+        """The exchange's clock was set; handshakes go by the host's."""
+
     def configure(self) -> None:
         """The endpoint's properties have changed: what has begun goes on."""
 

@@ -1,6 +1,7 @@
 """The kinds of policies that come with the exchange: venues that fill, refuse, cancel and halt by themselves.
 
-What each does and all its options are in docs/simulator.md; how a kind is made is in openoutcry.matcher.policies.
+What each does and all its options are in docs/simulator.md; how a kind is made is in openoutcry.matcher.policies. More
+kinds are in openoutcry.matcher.lines (late, lost, twice) and openoutcry.matcher.maker (quotes).
 """
 
 from __future__ import annotations
@@ -8,13 +9,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 from openoutcry import wire
-from openoutcry.matcher import refusing
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import BOOK, OPEN, PRICE, Order
-from openoutcry.matcher.policies import PERCENT, SILENCE, Hands, Message, Policy, register_policy
+from openoutcry.matcher.policies import (
+    DELAY_MAX,
+    MESSAGES,
+    PERCENT,
+    SILENCE,
+    Choosing,
+    Hands,
+    Message,
+    Policy,
+    register_policy,
+)
 from openoutcry.parameters import Parameter
 
-DELAY_MAX: Final = 86_400_000  # a day
 _REJECTS: Final = {text: code for code, text in wire.REJECT_REASONS.items()}
 _CANCELS: Final = {text: code for code, text in wire.CANCEL_REASONS.items()}
 
@@ -76,18 +85,10 @@ class AutoFill(_Filling):
         return True
 
 
-ON: Final = {
-    "orders": refusing.NEW_ORDERS,
-    "changes": refusing.REPLACEMENTS,
-    "cancels": refusing.TAKE_BACK,
-    "all": refusing.NEW_ORDERS | refusing.REPLACEMENTS | refusing.TAKE_BACK,
-}
+_ON: Final = Parameter("on", "choice", "which messages", "orders", choices=tuple(MESSAGES))
 
 
-_ON: Final = Parameter("on", "choice", "which messages", "orders", choices=tuple(ON))
-
-
-class AutoReject(Policy):
+class AutoReject(Choosing):
     """Refuse messages."""
 
     parameters = (
@@ -96,40 +97,17 @@ class AutoReject(Policy):
         Parameter("text", "text", "what the client is told; none: the reason", "", 0, wire.SHORT_TEXT_MAX),
     )
 
-    def judged(self) -> frozenset[int]:
-        return ON[self.options["on"]]
-
     def refuses(self, message: Message) -> Refusal | None:
         return _REJECTS[self.options["reason"]], self.options["text"]
 
 
-class Silent(Policy):
+class Silent(Choosing):
     """Lose messages: nobody is told, and nothing comes of them."""
 
     parameters = (_ON,)
 
-    def judged(self) -> frozenset[int]:
-        return ON[self.options["on"]]
-
     def refuses(self, message: Message) -> Refusal | None:
         return SILENCE
-
-
-class Delay(Policy):
-    """Hold messages for a while. With jitter they may overtake each other."""
-
-    parameters = (
-        _ON._replace(default="all"),
-        Parameter("delay_ms", "int", "for so long", 10, 0, DELAY_MAX),
-        Parameter("jitter_ms", "int", "and longer by up to this, at random", 0, 0, DELAY_MAX),
-    )
-
-    def judged(self) -> frozenset[int]:
-        return ON[self.options["on"]]
-
-    def holds(self, hands: Hands, message: Message) -> int:
-        jitter: int = self.options["jitter_ms"]
-        return int(self.options["delay_ms"]) + (hands.draw(jitter + 1, 1) if jitter else 0)
 
 
 class AutoCancel(Policy):
@@ -183,7 +161,6 @@ BOTS: Final[dict[str, type[Any]]] = {
     "partial-then-cancel": PartialThenCancel,
     "halt": Halt,
     "silent": Silent,
-    "delay": Delay,
 }
 for _name, _bot in BOTS.items():
     register_policy(_name, _bot)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from openoutcry import plugins
 from openoutcry.errors import VerbError
 from openoutcry.matcher import gone, masscancel, queries, trading
 from openoutcry.matcher.engine import Engine, book_announcement
@@ -58,14 +59,14 @@ def find(table: Mapping[str, Named], field: str, what: str, name: str) -> Named:
 
 def _claim(table: Mapping[str, object], what: str, name: str, most: int) -> None:
     if name in table:
-        raise VerbError("exists", "name", f"there is a {what} {name!r} already")
+        raise VerbError("exists", "name", f"there is another {what} {name!r} already")
     if len(table) >= most:
         raise VerbError("limit", "name", f"there are {most} {what}s, which is the limit")
 
 
-def _choose(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise VerbError("bad_argument", field, f"{field} is {value!r}, it must be one of: {', '.join(known)}")
+def _choose_protocol(machine: Machine, name: str) -> None:
+    if not pluginload.is_known(machine, plugins.PROTOCOLS, name):
+        raise pluginload.why_not(machine, plugins.PROTOCOLS, "protocol", name, pluginload.protocols(machine))
 
 
 def defaults(table: Mapping[str, Parameter]) -> dict[str, Any]:
@@ -77,9 +78,15 @@ def defaults(table: Mapping[str, Parameter]) -> dict[str, Any]:
 def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
     """Make an engine: day 1, open."""
     _claim(machine.engines, "engine", name, ENGINES_MAX)
-    _choose("kind", kind, KINDS)
-    engine = machine.engines[name] = Engine(name, kind, machine.public.events, machine.schedule, machine.numbers)
+    if not pluginload.is_known(machine, plugins.ENGINES, kind):
+        raise pluginload.why_not(machine, plugins.ENGINES, "kind", kind, pluginload.engine_kinds(machine))
+    engine = Engine(name, kind, machine.public.events, machine.schedule, machine.numbers)
     engine.properties = defaults(ENGINE_PROPERTIES)
+    try:
+        pluginload.inhabit(machine, engine)
+    except plugins.PluginError as error:
+        raise VerbError("bad_argument", "kind", str(error)) from None
+    machine.engines[name] = engine
     if engine.by_hand:
         try:
             stage.stage_of(machine, engine)
@@ -108,6 +115,9 @@ def set_engine_property(machine: Machine, asker: Asker, engine: str, name: str, 
     found.properties[name] = set_property(ENGINE_PROPERTIES, f"engine {engine}", name, value)
     for book in found.symbols.values():
         found.set_limits(book)
+    if name == "auto_receive":
+        for endpoint in endpoints_of(machine, found):
+            tell_gateway(machine, endpoint)
     return queries.engine_row(found)
 
 
@@ -135,8 +145,8 @@ def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: 
     """Make a book in its engine's phase."""
     _claim(machine.books, "book", name, BOOKS_MAX)
     found = find(machine.engines, "engine", "engine", engine)
-    if found.kind == ECHO_KIND:
-        raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {ECHO_KIND}: it has no books")
+    if found.kind == ECHO_KIND or found.plugin is not None:
+        raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {found.kind}: it has no books")
     if symbol in found.symbols:
         taken = found.symbols[symbol].name
         raise VerbError("exists", "symbol", f"symbol {symbol!r} on {engine!r} is that of book {taken!r}")
@@ -186,6 +196,8 @@ def set_book_property(machine: Machine, asker: Asker, book: str, name: str, valu
     machine.engines[found.engine].set_limits(found)
     machine.public.events.append(book_announcement(found))
     trading.touch(found)
+    if name in pricing.PROPERTIES:
+        pricing.configure(machine, found)
     return queries.book_row(found)
 
 
@@ -196,7 +208,7 @@ def create_endpoint(
     """Make an endpoint and give it to a gateway; without one it waits for the first that comes."""
     _claim(machine.endpoints, "endpoint", name, ENDPOINTS_MAX)
     found = find(machine.engines, "engine", "engine", engine)
-    _choose("protocol", protocol, PROTOCOLS)
+    _choose_protocol(machine, protocol)
     endpoint = machine.endpoints[name] = Endpoint(name, found, protocol, gateway or "", host, port)
     endpoint.properties = defaults(ENDPOINT_PROPERTIES)
     endpoint.asker = asker
@@ -222,7 +234,11 @@ def assign(endpoint: Endpoint, peer: Peer) -> None:
 
 
 def greet_gateway(machine: Machine, peer: Peer) -> None:
-    """Tell a brand-new gateway the users, then the endpoints that waited for it: no port opens before its users."""
+    """Tell a brand-new gateway the time and the users, then the endpoints that waited for it: no port opens before."""
+    if machine.clock.touched:
+        peer.stream.events.append(machine.clock.set_event(machine.time_ns))
+    for event in pluginload.greet(machine):  # one by one: the compiled tape has no other way in
+        peer.stream.events.append(event)
     for user in machine.users.values():
         peer.stream.events.append(_user_announcement(user))
     for endpoint in machine.endpoints.values():
@@ -241,7 +257,8 @@ def bound(machine: Machine, peer: Peer, command: tuple[Any, ...]) -> bool:
         endpoint.bound_host, endpoint.bound_port = host, port
     asker, endpoint.asker = endpoint.asker, None
     if asker is not None and error:
-        _drop_endpoint(machine, endpoint)
+        if not endpoint.bound_port:  # it never was open
+            _drop_endpoint(machine, endpoint)
         machine.answer(asker, ("unavailable", "port", error), None)
     elif asker is not None:
         machine.answer(asker, (), queries.endpoint_row(endpoint))
@@ -260,6 +277,65 @@ def delete_endpoint(machine: Machine, asker: Asker, name: str) -> Any:
         machine.answer(endpoint.asker, ("unavailable", "name", f"endpoint {name!r} was deleted"), None)
     _drop_endpoint(machine, endpoint)
     return {"name": name}
+
+
+def set_endpoint_engine(machine: Machine, asker: Asker, endpoint: str, engine: str) -> Any:
+    """Have an endpoint serve another engine; answered when its gateway has taken that in."""
+    found = find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    wanted = find(machine.engines, "engine", "engine", engine)
+    if wanted is found.engine:
+        raise VerbError("wrong_state", "engine", f"endpoint {endpoint!r} serves engine {engine!r} already")
+    if wanted.phase == PHASE_ENDED:
+        raise VerbError("wrong_state", "engine", f"the day of engine {engine!r} has ended: use start_of_day first")
+    _may_change(found)
+    for session in found.sessions.values():
+        busy = found.engine.stage is not None and found.engine.stage.is_busy_with(session)
+        if session.live or busy:
+            what = "live orders" if session.live else "messages that wait"
+            raise VerbError("in_use", "endpoint", f"session {session.user!r} of endpoint {endpoint!r} has {what}")
+    for session in found.sessions.values():
+        gone.leave_engine(machine, session)
+    found.engine = wanted
+    for session in found.sessions.values():
+        session.books = wanted.symbols
+        if session.connection and wanted.plugin is not None:
+            wanted.plugin.connected(session)
+    return _changed(machine, asker, found)
+
+
+def set_endpoint_protocol(machine: Machine, asker: Asker, endpoint: str, protocol: str) -> Any:
+    """Have an endpoint speak another protocol; answered when its port is open again."""
+    found = find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    _choose_protocol(machine, protocol)
+    if protocol == found.protocol:
+        raise VerbError("wrong_state", "protocol", f"endpoint {endpoint!r} speaks {protocol!r} already")
+    _may_change(found)
+    if any(session.live for session in found.sessions.values()):
+        raise VerbError("in_use", "endpoint", f"sessions of endpoint {endpoint!r} have live orders: cancel them first")
+    sessions = list(found.sessions.values())
+    gone.forget_sessions(machine, sessions)
+    found.sessions.clear()
+    found.fix_sessions.clear()
+    found.held_sessions.clear()
+    found.protocol = protocol
+    if found.gateway:
+        machine.streams[found.gateway].events.append((ENDPOINT_DELETED, endpoint))
+    return _changed(machine, asker, found)
+
+
+def _may_change(endpoint: Endpoint) -> None:
+    """Raises VerbError while somebody waits for the endpoint already."""
+    if endpoint.asker is not None:
+        raise VerbError("wrong_state", "endpoint", f"endpoint {endpoint.name!r} is being opened")
+
+
+def _changed(machine: Machine, asker: Asker, endpoint: Endpoint) -> Any:
+    """Tell the gateway of an endpoint, whose BOUND is the answer."""
+    if not endpoint.gateway:
+        return queries.endpoint_row(endpoint)
+    endpoint.asker = asker
+    tell_gateway(machine, endpoint)
+    return HELD
 
 
 def _drop_endpoint(machine: Machine, endpoint: Endpoint) -> None:
@@ -283,9 +359,14 @@ def set_protocol_property(machine: Machine, asker: Asker, endpoint: str, name: s
     """Set one of ENDPOINT_PROPERTIES."""
     found = find(machine.endpoints, "endpoint", "endpoint", endpoint)
     found.properties[name] = set_property(ENDPOINT_PROPERTIES, f"endpoint {endpoint}", name, value)
-    if found.gateway:
-        machine.streams[found.gateway].events.append(found.announcement())
+    tell_gateway(machine, found)
     return queries.endpoint_row(found)
+
+
+def tell_gateway(machine: Machine, endpoint: Endpoint) -> None:
+    """ENDPOINT_SET to the gateway that hosts it: it has changed."""
+    if endpoint.gateway:
+        machine.streams[endpoint.gateway].events.append(endpoint.announcement())
 
 
 # ------------------------------------------------------------------------------------------------- users
@@ -299,7 +380,7 @@ def create_user(
     if endpoint is not None:
         find(machine.endpoints, "endpoint", "endpoint", endpoint)
     user = machine.users[name] = User(name, endpoint or "", account or name, password_hash, firm or "")
-    _tell_gateways(machine, _user_announcement(user))
+    tell_gateways(machine, _user_announcement(user))
     return queries.user_row(user)
 
 
@@ -307,7 +388,7 @@ def delete_user(machine: Machine, asker: Asker, name: str) -> Any:
     """Forget a user. Its sessions stay: they belong to the endpoint."""
     user = find(machine.users, "name", "user", name.upper())
     del machine.users[user.name]
-    _tell_gateways(machine, (USER_DELETED, user.name))
+    tell_gateways(machine, (USER_DELETED, user.name))
     return {"name": user.name}
 
 
@@ -315,7 +396,8 @@ def _user_announcement(user: User) -> tuple[Any, ...]:
     return (USER_SET, user.name, user.endpoint, user.account, user.password_hash)
 
 
-def _tell_gateways(machine: Machine, event: tuple[Any, ...]) -> None:
+def tell_gateways(machine: Machine, event: tuple[Any, ...]) -> None:
+    """An event for every gateway."""
     for peer in machine.peers.values():
         if peer.role == ROLE_GATEWAY:
             peer.stream.events.append(event)
@@ -331,10 +413,12 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
     "create_endpoint": create_endpoint,
     "delete_endpoint": delete_endpoint,
     "set_protocol_property": set_protocol_property,
+    "set_endpoint_engine": set_endpoint_engine,
+    "set_endpoint_protocol": set_endpoint_protocol,
     "create_user": create_user,
     "delete_user": delete_user,
     **{verb: _step(verb) for verb in ("start_of_day", "open", "close", "end_of_day")},
 }
 
 # At the end, since it needs what is above.
-from openoutcry.matcher import fixsessions, stage  # noqa: E402  # they need what is above
+from openoutcry.matcher import fixsessions, pluginload, pricing, stage  # noqa: E402  # they need what is above

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from openoutcry import verbs
 from openoutcry.errors import VerbError
 from openoutcry.fix.settings import SESSION_SETTINGS
 from openoutcry.matcher import desk, drafts, policies, queries
@@ -23,6 +24,7 @@ from openoutcry.verbs import (
 
 if TYPE_CHECKING:
     from openoutcry.matcher.machine import Machine
+    from openoutcry.matcher.sessions import Endpoint, Session
 
 Row = dict[str, Any]
 USER_PROPERTIES: Final = {p.name: p for p in VERBS["create_user"].parameters if p.name not in ("name", "password")}
@@ -31,13 +33,20 @@ SESSION_PROPERTIES: Final = {p.name: p for p in VERBS["set_desk"].parameters if 
 
 def describe(machine: Machine, name: str, kind: str, of: str | None) -> Row:
     """One thing. of: the desk of an order or quote, the endpoint of a session, the engine of a policy."""
-    return KINDS[kind](machine, name, of)
+    try:
+        return KINDS[kind](machine, name, of)
+    except VerbError as error:  # of a function that calls these two by other names
+        field = "name" if error.field in ("name", *_NAMED.get(kind, ())) else "of"
+        raise VerbError(error.code, field, error.text) from None
 
 
-def _find(table: Mapping[str, Any], what: str, name: str) -> Any:
+_NAMED: Final = {"order": ("order_id",), "quote": ("quote_id",), "desk": ("desk",)}
+
+
+def _find(table: Mapping[str, Any], what: str, name: str, field: str = "name") -> Any:
     found = table.get(name)
     if found is None:
-        raise VerbError("unknown_name", "name", f"there is no {what} {name!r}")
+        raise VerbError("unknown_name", field, f"there is no {what} {name!r}")
     return found
 
 
@@ -72,14 +81,22 @@ def _session(machine: Machine, name: str, of: str | None) -> Row:
         session = endpoint.sessions.get(known)
         if session is None and name.isdecimal():
             session = next((each for each in endpoint.sessions.values() if each.number == int(name)), None)
-        if session is None and known not in endpoint.fix_sessions:
+        if session is None and known not in endpoint.fix_sessions and known not in endpoint.held_sessions:
             continue
-        row = queries.session_row(session) if session is not None else queries.fix_session_row(endpoint, known)
+        row = _session_row(endpoint, known, session)
         user = session.user if session is not None else known
-        if not endpoint.is_fix:
-            return {**row, "explained": explained(SESSION_PROPERTIES, row)}
-        return {**row, "explained": explained(SESSION_SETTINGS, settings_of(endpoint, user))}
+        table, given = (SESSION_SETTINGS, settings_of(endpoint, user)) if endpoint.is_fix else (SESSION_PROPERTIES, row)
+        own = explained(verbs.SESSION_PROPERTIES, {"auto_receive": user not in endpoint.held_sessions})
+        return {**row, "explained": [*explained(table, given), *own]}
     raise VerbError("unknown_name", "name", f"there is no session {name!r}")
+
+
+def _session_row(endpoint: Endpoint, name: str, session: Session | None) -> Row:
+    if session is not None:
+        return queries.session_row(session)
+    if name in endpoint.fix_sessions:
+        return queries.fix_session_row(endpoint, name)
+    return {"endpoint": endpoint.name, "user": name, "connection": 0}  # whose client has never come
 
 
 def _order(machine: Machine, name: str, of: str | None) -> Row:
@@ -107,13 +124,13 @@ def _user(machine: Machine, name: str, of: str | None) -> Row:
 
 def _desk(machine: Machine, name: str, of: str | None) -> Row:
     if of is not None:
-        _find(machine.engines, "engine", of)
+        _find(machine.engines, "engine", of, "of")
     row = desk.desk_row(desk.known(machine, name, of))
     return {**row, "explained": explained(SESSION_PROPERTIES, row)}
 
 
 def _policy(machine: Machine, name: str, of: str | None) -> Row:
-    engines = machine.engines.values() if of is None else [_find(machine.engines, "engine", of)]
+    engines = machine.engines.values() if of is None else [_find(machine.engines, "engine", of, "of")]
     for engine in engines:
         policy = engine.stage.policies.get(name) if engine.stage is not None else None
         if policy is not None:

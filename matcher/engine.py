@@ -67,6 +67,7 @@ from openoutcry.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from openoutcry.matcher.pluginengine import PluginEngine
     from openoutcry.matcher.risk import Guard
     from openoutcry.matcher.sessions import Session
     from openoutcry.matcher.stage import Stage
@@ -87,12 +88,13 @@ class Engine:
     """See the module. symbols: its books by symbol, in the order they were made. halted: the whole market is.
 
     guard, stage: what stands between its sessions and its books, None for nothing: limits, and what a simulator does.
-    careful: whether its sessions' messages are shown to either before they are handled.
+    careful: whether its sessions' messages are shown to either before they are handled. plugin: somebody's own, in
+    place of books.
     """
 
     __slots__ = (
-        "careful", "day", "events", "guard", "halted", "kind", "name", "numbers", "phase", "properties", "schedule",
-        "stage", "symbols", "timetable",
+        "careful", "day", "events", "guard", "halted", "kind", "name", "numbers", "phase", "plugin", "properties",
+        "schedule", "stage", "symbols", "timetable",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +107,7 @@ class Engine:
         self.numbers = numbers if numbers is not None else Numbers()
         self.guard: Guard | None = None
         self.stage: Stage | None = None
+        self.plugin: PluginEngine | None = None
         self.careful = False
         self.day = 1
         self.phase: int = PHASE_OPEN
@@ -169,6 +172,8 @@ class Engine:
         if verb == "start_of_day":
             self._next_day(sessions)
         self._set_all(after, verb)
+        if self.plugin is not None:
+            self.plugin.step(verb)
         if verb == "end_of_day":
             if self.stage is not None:
                 self.stage.end_day(sessions)

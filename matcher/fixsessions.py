@@ -6,7 +6,8 @@ Rule 2. The name of a session is what its client's session of openoutcry.matcher
         that logs on without having been set up, where there is a template or nothing, has the template's settings.
 Rule 3. CancelOnDisconnect and Account win over what the endpoint and the Logon say.
 
-Sequence numbers are the gateway's: a verb about them becomes SESSION_ORDERED.
+Sequence numbers are the gateway's: a verb about them becomes SESSION_ORDERED. ``auto_receive`` is a property of every
+session, of OUCH too, also before it has ever logged on; the gateway is told with the endpoint's announcement.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from openoutcry.matcher import configuration, gone, queries
 from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.sessions import FIX, Endpoint
 from openoutcry.parameters import set_property
+from openoutcry.verbs import SESSION_PROPERTIES
 from openoutcry.wire import SESSION_DELETED, SESSION_ORDERED, SESSION_SET, USER_MAX
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from openoutcry.matcher.machine import Machine
 
 FIX_SESSIONS_MAX: Final = 10_000  # that are set up, in all: every gateway holds its own with all their settings
+HELD_SESSIONS_MAX: Final = 1_000  # with an auto_receive of their own at one endpoint: their names are in one event
 FIXT: Final = "FIXT.1.1"
 
 # The protocols of endpoints that take one version alone: fix42, fix50sp2 ...; `fix` takes all.
@@ -120,6 +123,8 @@ def _checked(endpoint: Endpoint, given: Mapping[str, Any]) -> SessionSettings:
 
 def set_session_property(machine: Machine, asker: Asker, endpoint: str, session: str, name: str, value: Any) -> Any:
     """Change one setting; what makes a session the one it is cannot be changed."""
+    if name in SESSION_PROPERTIES:
+        return _set_auto_receive(machine, endpoint, session, name, value)
     found = _fix_endpoint(machine, endpoint)
     before = find(found.fix_sessions, "session", "FIX session", session)
     value = set_property(SESSION_SETTINGS, f"session {session}", name, value)
@@ -137,6 +142,22 @@ def set_session_property(machine: Machine, asker: Asker, endpoint: str, session:
     return queries.fix_session_row(found, session)
 
 
+def _set_auto_receive(machine: Machine, endpoint: str, session: str, name: str, value: Any) -> Any:
+    found = find(machine.endpoints, "endpoint", "endpoint", endpoint)
+    if found.is_fix and found.fix_sessions and not any(each.get("Template") for each in found.fix_sessions.values()):
+        _known(found, session)
+    whose = session if found.is_fix else session.upper()
+    if set_property(SESSION_PROPERTIES, f"session {session}", name, value):
+        found.held_sessions.pop(whose, None)
+    elif len(found.held_sessions) >= HELD_SESSIONS_MAX and whose not in found.held_sessions:
+        text = f"{HELD_SESSIONS_MAX} sessions of {endpoint!r} have an {name} of their own, which is the limit"
+        raise VerbError("limit", "session", text)
+    else:
+        found.held_sessions[whose] = None
+    configuration.tell_gateway(machine, found)
+    return {"endpoint": endpoint, "name": whose, name: whose not in found.held_sessions}
+
+
 def delete_session(machine: Machine, asker: Asker, endpoint: str, session: str) -> Any:
     """Forget a session: cancel its orders, and have its client logged out."""
     found = _fix_endpoint(machine, endpoint)
@@ -148,6 +169,9 @@ def delete_session(machine: Machine, asker: Asker, endpoint: str, session: str) 
         gone.forget_sessions(machine, [client])
         del found.sessions[session]
     found.fix_sessions.pop(session, None)
+    if session in found.held_sessions:
+        del found.held_sessions[session]
+        configuration.tell_gateway(machine, found)
     _tell(machine, found, (SESSION_DELETED, endpoint, session))
     return {"endpoint": endpoint, "name": session}
 

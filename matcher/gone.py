@@ -48,11 +48,28 @@ def forget_sessions(machine: Machine, sessions: Sequence[Session]) -> None:
         stage = session.endpoint.engine.stage
         if stage is not None:
             stage.forget(session)
+        plugin = session.endpoint.engine.plugin
+        if plugin is not None:
+            if session.connection:
+                plugin.disconnected(session)
+            plugin.forget(session)
         del machine.sessions[session.number]
         machine.numbers.again.pop(session, None)
         if machine.numbers.pairs is not None:
             machine.numbers.pairs.forget(session)
     scrub(machine.numbers, *sessions)
+
+
+def leave_engine(machine: Machine, session: Session) -> None:
+    """A session, which has no orders, goes on with another engine."""
+    quotes.hide_of(session)
+    engine = session.endpoint.engine
+    if engine.stage is not None:
+        engine.stage.forget(session)
+    if engine.plugin is not None:
+        engine.plugin.disconnected(session)
+        engine.plugin.forget(session)
+    machine.numbers.again.pop(session, None)
 
 
 def forget_book(numbers: Numbers, book: Book) -> None:

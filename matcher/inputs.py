@@ -2,7 +2,8 @@
 
 Invariant: the living matcher, its recovery and the audit apply inputs and number events through this one module, so
 that they cannot differ. An input is the name of the peer that sent a frame, and the frame as it came (HELLO of a new
-generation, or CMD); what no peer sent (timers, the epoch record of each life) is kept under the empty name.
+generation, or CMD); what no peer sent (timers, what completes a change of the clock, the epoch record of each life) is
+kept under the empty name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from openoutcry.matcher.records import Turn
 from openoutcry.matcher.tape import Tape
 
 TIMER: Final = b"T"
+ARRIVED: Final = b"A"
+_STARTED: Final = b"C"
+_LOADED: Final = b"P"
 _EPOCH: Final = b"E"
 
 Input = tuple[str, bytes]
@@ -27,6 +31,17 @@ Input = tuple[str, bytes]
 def epoch_input(epoch: int) -> Input:
     """The record with which a life of the matcher begins."""
     return "", b"%s%d" % (_EPOCH, epoch)
+
+
+def started_input(host_ns: int) -> Input:
+    """The clock goes on when the host's time is `host_ns`."""
+    return "", b"%s%d" % (_STARTED, host_ns)
+
+
+def loaded_input(group: str, name: str, path: str, error: str) -> Input:
+    """What was found out about a plugin (openoutcry.matcher.pluginload)."""
+    packed: bytes = msgpack.packb((group, name, path, error))
+    return "", _LOADED + packed
 
 
 def encode_inputs(inputs: Sequence[Input]) -> bytes:
@@ -48,6 +63,13 @@ def apply_input(machine: Machine, name: str, data: bytes, time_ns: int, message:
     if not name:
         if data == TIMER:
             machine.timer(time_ns)
+        elif data == ARRIVED:
+            machine.arrived(time_ns)
+        elif data[:1] == _STARTED:
+            machine.started(int(data[1:]), time_ns)
+        elif data[:1] == _LOADED:
+            group, plugin, path, error = msgpack.unpackb(data[1:])
+            machine.loaded(group, plugin, path, error, time_ns)
         elif data[:1] == _EPOCH:
             machine.begin_epoch(int(data[1:]), time_ns)
         else:

@@ -1,8 +1,8 @@
 """The state machine of the exchange: a pure function of the journal.
 
-Rule 1. State changes only by the five inputs ``begin_epoch hello apply timer`` (and ``load``), each of them journaled
-        before. No clock, no randomness, no I/O, nothing that depends on hash order: the same inputs give the same
-        events and the same ``dump``, byte for byte, in any process.
+Rule 1. State changes only by the inputs ``begin_epoch hello apply timer started arrived loaded`` (and ``load``), each
+        of them journaled before. No clock, no randomness, no I/O, nothing that depends on hash order: the same inputs
+        give the same events and the same ``dump``, byte for byte, in any process.
 Rule 2. No input raises, whatever it says, once openoutcry.wire has checked its form: what is wrong is answered with an
         event, or ignored and counted.
 Rule 3. Events are appended to ``Stream.events``; whoever packs them counts them into ``Stream.end`` and clears the
@@ -22,18 +22,23 @@ from typing import Any, Final
 from openoutcry import verbs
 from openoutcry.errors import VerbError
 from openoutcry.matcher import (
+    clock,
     configuration,
     desk,
     drafts,
     entry,
     fixsessions,
+    installed,
     manual,
     masscancel,
     operations,
-    policies,
+    pluginengine,
+    pluginload,
+    pricing,
     queries,
     requests,
     risk,
+    shaping,
     stage,
     state,
     timetable,
@@ -54,6 +59,7 @@ from openoutcry.wire import (
     ENTER,
     LOGOFF,
     LOGON,
+    LOGON_AS,
     LOGON_REFUSED,
     NAME_MAX,
     PHASE_ENDED,
@@ -72,8 +78,9 @@ PUBLIC: Final = "public"  # name of the public stream; no peer may be called so
 ANSWER_MAX: int = TEXT_MAX  # characters in the answer to a verb
 TRIM_EVERY: int = 4_096  # inputs after which the mailboxes of desks are looked through
 
-VERBS: Final = {**configuration.HANDLERS, **fixsessions.HANDLERS, **operations.HANDLERS, **desk.HANDLERS,
-                **drafts.HANDLERS, **stage.HANDLERS, **manual.HANDLERS, **policies.HANDLERS}  # fmt: skip
+VERBS: Final = {**configuration.HANDLERS, **clock.HANDLERS, **fixsessions.HANDLERS, **operations.HANDLERS,
+                **desk.HANDLERS, **drafts.HANDLERS, **stage.HANDLERS, **manual.HANDLERS,
+                **installed.HANDLERS, **pricing.HANDLERS, **pluginload.HANDLERS}  # fmt: skip
 
 # Who handles what the schedule holds.
 DUE: Final = {
@@ -81,6 +88,9 @@ DUE: Final = {
     "throttle": risk.due,
     "disconnect": masscancel.due,
     "policy": stage.due,
+    "answer": shaping.due,
+    pluginengine.TIMER: pluginengine.due,
+    "price": pricing.due,
 }
 
 
@@ -107,8 +117,12 @@ class Machine:
         self.numbers = Numbers()
         self.timers = Timers()
         self.schedule = Schedule()
+        self.clock = clock.Clock()
         self.desks: dict[str, Endpoint] = {}
         self.drafts = drafts.Drafts()
+        self.plugins: dict[tuple[str, str], str] = {}  # paths by group and name: openoutcry.matcher.pluginload
+        self.looked: dict[tuple[str, str], str] = {}  # what was found out for the verbs of this frame
+        self.marks: dict[str, int] | None = None  # while what sessions are told is shaped: openoutcry.matcher.shaping
         self._trim_at = TRIM_EVERY
         self.books_made = 0
         self.sessions_made = 0
@@ -132,8 +146,10 @@ class Machine:
             self._welcome(name, role, generation)
         else:
             peer.generation, peer.last_command = generation, 0
+            shaping.begin(self)
             self._forget_life(peer)
             settle_all(self.numbers)
+            shaping.finish(self)
 
     def _welcome(self, name: str, role: int, generation: int) -> None:
         stream = self.public if role == ROLE_MARKETDATA else self.streams.setdefault(name, Stream(name))
@@ -167,6 +183,8 @@ class Machine:
         sessions, handlers, unsettled, again = self.sessions, entry.HANDLERS, numbers.unsettled, numbers.again
         throttling = self._throttling()
         careful = throttling or bool(again)
+        if throttling:
+            shaping.begin(self)
         for command in commands:
             kind: int = command[0]
             if kind <= SESSION_COMMANDS_END:
@@ -188,12 +206,21 @@ class Machine:
                 if not handled:
                     self.counters["ignored_commands"] += 1
             else:
+                if self.marks is not None:  # it may change who is told what
+                    shaping.finish(self)
+                    shaping.begin(self)
                 if peer.role == ROLE_MARKETDATA or not self._administer(peer, command):
                     self.counters["ignored_commands"] += 1
                 throttling = self._throttling()
                 careful = throttling or bool(again)
+                if throttling and self.marks is None:
+                    shaping.begin(self)
             if unsettled:
                 settle_all(numbers)
+        if self.marks is not None:
+            shaping.finish(self)
+        if self.looked:
+            self.looked.clear()
         numbers.trim()
         if self.desks and self.sequence >= self._trim_at:
             self._trim_at = self.sequence + TRIM_EVERY
@@ -224,8 +251,8 @@ class Machine:
 
     def _administer(self, peer: Peer, command: tuple[Any, ...]) -> bool:
         kind = command[0]
-        if kind == LOGON:
-            return self._log_on(peer, command)
+        if kind in (LOGON, LOGON_AS):
+            return self._log_on(peer, *command[1:])
         if kind == LOGOFF:
             return self._log_off(peer, command)
         if kind == BOUND:
@@ -239,11 +266,13 @@ class Machine:
         """
         self.sequence += 1
         self.time_ns = self.numbers.time_ns = time_ns
+        shaping.begin(self)
         while 0 < (due_ns := self.next_timer_ns) <= time_ns:
             if due_ns == self.timers.next_ns():
                 self._expire(due_ns)
             elif (item := self.schedule.due(due_ns)) is not None:
                 self._carry_out(item)
+        shaping.finish(self)
 
     def _expire(self, due_ns: int) -> None:
         """The deadline of some orders has come. After the end of a day nobody can be told: the next day begins so."""
@@ -256,6 +285,24 @@ class Machine:
         DUE[item[0]](self, item)
         settle_all(self.numbers)
 
+    def loaded(self, group: str, name: str, path: str, error: str, time_ns: int) -> None:
+        """A plugin was looked for. Raises PluginError when it cannot be loaded although it could then."""
+        self.sequence += 1
+        self.time_ns = self.numbers.time_ns = time_ns
+        pluginload.loaded(self, group, name, path, error)
+
+    def started(self, host_ns: int, time_ns: int) -> None:
+        """The clock, which stood still at `time_ns`, goes on; the host's time is `host_ns`."""
+        self.sequence += 1
+        self.time_ns = self.numbers.time_ns = time_ns
+        clock.started(self, host_ns)
+
+    def arrived(self, time_ns: int) -> None:
+        """The clock was advanced to `time_ns`."""
+        self.sequence += 1
+        self.time_ns = self.numbers.time_ns = time_ns
+        clock.arrived(self)
+
     @property
     def next_timer_ns(self) -> int:
         """When ``timer`` has something to do next, 0 for never."""
@@ -263,8 +310,7 @@ class Machine:
         return min(expiry, scheduled) if expiry and scheduled else expiry or scheduled
 
     # --------------------------------------------------------------------------------------------- sessions
-    def _log_on(self, peer: Peer, command: tuple[Any, ...]) -> bool:
-        _, name, user, connection, account = command
+    def _log_on(self, peer: Peer, name: str, user: str, connection: int, account: str, login: str = "") -> bool:
         endpoint = self.endpoints.get(name)
         fix = endpoint is not None and endpoint.is_fix
         user = user if fix else user.strip().upper()
@@ -277,19 +323,19 @@ class Machine:
         elif user not in endpoint.sessions and self.sessions_made >= SESSIONS_MAX:
             refused = "there are no more session numbers"
         else:
-            self._session(endpoint, user, peer, account).log_on(peer, connection)
+            self._session(endpoint, user, peer, account, login).log_on(peer, connection)
             return True
         peer.stream.events.append((LOGON_REFUSED, name, connection, refused))
         return True
 
-    def _session(self, endpoint: Endpoint, user: str, peer: Peer, account: str) -> Session:
+    def _session(self, endpoint: Endpoint, user: str, peer: Peer, account: str, login: str) -> Session:
         session = endpoint.sessions.get(user)
         if session is None:
             self.sessions_made += 1
             session = Session(self.sessions_made, endpoint, user, peer.stream.events)
             endpoint.sessions[user] = self.sessions[session.number] = session
         settings = fixsessions.settings_of(endpoint, user)
-        known = self.users.get(settings.get("Username", "").upper() if endpoint.is_fix else user)
+        known = self.users.get((login or settings.get("Username", "")).upper() if endpoint.is_fix else user)
         if known is not None and known.endpoint in ("", endpoint.name):
             session.account, session.firm = known.account, known.firm
         else:

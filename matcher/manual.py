@@ -24,9 +24,10 @@ from openoutcry.parameters import price_text
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
+    from openoutcry.matcher.held import Request
     from openoutcry.matcher.machine import Machine
     from openoutcry.matcher.sessions import Session
-    from openoutcry.matcher.stage import Request, Stage
+    from openoutcry.matcher.stage import Stage
 
 Row = dict[str, Any]
 REJECTS: Final = {text: code for code, text in wire.REJECT_REASONS.items()}
@@ -172,6 +173,7 @@ class _Told:
 def fill_order(machine: Machine, asker: Asker, order: int, quantity: int | None, price: int | None) -> Any:
     """Execute a live order against the house: answers with what its session was told."""
     found = _live(machine, order)
+    _portion(found, quantity, price)  # before there is a house: a verb that is refused changes nothing
     engine = found[SESSION].endpoint.engine
     missing = engine.stage is None
     home = stage.stage_of(machine, engine)
@@ -184,16 +186,22 @@ def fill_order(machine: Machine, asker: Asker, order: int, quantity: int | None,
 
 def _fill(machine: Machine, home: Stage, order: Order, quantity: int | None, price: int | None) -> list[Row]:
     """Execute a part of a live order, by default all of it at its price. Raises VerbError."""
+    part, at = _portion(order, quantity, price)
+    told = _Told(order[SESSION])
+    home.fill(order, part, at)
+    trading.settle_all(machine.numbers)
+    return told.rows()
+
+
+def _portion(order: Order, quantity: int | None, price: int | None) -> tuple[int, int]:
+    """How much of a live order is executed, and at what price. Raises VerbError."""
     most = order[OPEN]
     if quantity is not None and quantity > most:
         raise VerbError("bad_argument", "quantity", f"quantity is {quantity}, the order has {most} open")
     at = price or order[PRICE] or order[BOOK].last_price
     if not at:
         raise VerbError("bad_argument", "price", "the order has no price, nor has anything traded: say one")
-    told = _Told(order[SESSION])
-    home.fill(order, quantity or most, at)
-    trading.settle_all(machine.numbers)
-    return told.rows()
+    return quantity or most, at
 
 
 def pull_order(machine: Machine, asker: Asker, order: int, leaves: int, reason: str) -> Any:

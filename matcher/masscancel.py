@@ -149,7 +149,8 @@ def disconnected(session: Session) -> None:
     grace_ms = session.endpoint.properties["cancel_grace_ms"]
     if grace_ms:
         engine = session.endpoint.engine
-        engine.schedule.add(engine.numbers.time_ns + grace_ms * MS_NS, "disconnect", session.number)
+        now_ns = engine.numbers.time_ns
+        engine.schedule.add(now_ns + grace_ms * MS_NS, "disconnect", session.number, now_ns)
     else:
         cancel_lost(session)
 
@@ -179,12 +180,15 @@ def cancel_lost(session: Session) -> None:
 
 
 def due(machine: Machine, item: tuple[Any, ...]) -> None:
-    """A "disconnect" of the schedule: the grace time of a lost connection is over.
+    """A "disconnect" of the schedule, with the session and when its connection was lost: the grace time is over.
 
-    An entry of the same session that is still waiting belongs to a connection that was lost later: that one decides.
+    When a connection that was lost later has its grace time still, that one decides. (The grace time may have been
+    changed in between, so the first entry is not always of the first connection.)
     """
     session = machine.sessions.get(item[1])
-    if session is None or session.connection or item in machine.schedule:
+    if session is None or session.connection:
+        return
+    if any(other[1] == item[1] and other[2:] > item[2:] for other in machine.schedule.waiting("disconnect")):
         return
     if _goes(session):
         cancel_lost(session)

@@ -10,6 +10,8 @@ Rule 2. A policy acts in two places: ``refuses`` and ``holds`` see a message bef
         what replaced it.
 Rule 3. Replacements are not judged anew by ``accepted``; a policy that watches an order watches what takes its place.
 Rule 4. A policy that raises has failed: it says so in its row, and does nothing any more. The exchange goes on.
+Rule 5. What clients are told can meet policies too (openoutcry.matcher.shaping): ``treats`` gets such an event as it
+        gets a message. It changes what clients hear, never what happens.
 
 A kind of one's own is a class, registered under a name in every process of the exchange before it starts::
 
@@ -31,30 +33,36 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
-from openoutcry.matcher import refusing
-from openoutcry.matcher.configuration import Asker, find
+from openoutcry.matcher import dictionaries, refusing
 from openoutcry.matcher.draws import draw
 from openoutcry.matcher.judging import Refusal
-from openoutcry.matcher.orders import BOOK, SESSION, SIDE, Order
-from openoutcry.matcher.sessions import ECHO_KIND
-from openoutcry.matcher.stage import SILENCE, refresh, stage_of
+from openoutcry.matcher.orders import BOOK, Order
+from openoutcry.matcher.treatment import SILENCE, UNTOUCHED, Treatment
 from openoutcry.parameters import Parameter, convert, price_text
 
 if TYPE_CHECKING:
-    from openoutcry.matcher.machine import Machine
+    from openoutcry.matcher.book import Book
+    from openoutcry.matcher.installed import Installed
     from openoutcry.matcher.sessions import Session
     from openoutcry.matcher.stage import Stage
 
-__all__ = ["SILENCE", "Hands", "Message", "Policy", "register_policy"]
+__all__ = ["SILENCE", "UNTOUCHED", "Hands", "Message", "Policy", "Treatment", "register_policy"]
 
 Row = dict[str, Any]
-POLICIES_MAX: Final = 100  # of one engine: every message meets them all
 MS_NS: Final = 1_000_000
 PERCENT: Final = 100
+DELAY_MAX: Final = 86_400_000  # ms: a day
+# What ``on`` can say of the messages of clients.
+MESSAGES: Final = {
+    "orders": refusing.NEW_ORDERS,
+    "changes": refusing.REPLACEMENTS,
+    "cancels": refusing.TAKE_BACK,
+    "all": refusing.NEW_ORDERS | refusing.REPLACEMENTS | refusing.TAKE_BACK,
+}
 
 # What every policy can be limited by.
 LIMITS: Final[tuple[Parameter, ...]] = (
-    Parameter("book", "name", "orders in this book alone", None, 1),
+    Parameter("book", "name", "orders in this book alone; on an engine of one's own: of this Symbol", None, 1),
     Parameter("side", "choice", "of this side alone", None, choices=("buy", "sell")),
     Parameter("session", "text", "of this user, desk or FIX session alone", None, 1, wire.USER_MAX),
     Parameter("count", "int", "so many orders at most; 0: no limit", 0, 0, wire.QUANTITY_MAX),
@@ -84,6 +92,27 @@ class Hands:
         """Cancel a live order, or all but `leaves` of it."""
         self._stage.cancel(order, reason, leaves)
 
+    @property
+    def desk(self) -> Session:
+        """The desk with which the policy trades; for kinds with ``trades`` alone."""
+        assert self._policy.desk is not None
+        return self._policy.desk
+
+    def books(self) -> list[Book]:
+        """The books that the policy is about."""
+        books = self._stage.engine.symbols.values()
+        return [book for book in books if self._policy.options["book"] in (None, book.name)]
+
+    def ready(self) -> bool:
+        """Whether the desk can trade: its engine's day has not ended. Begins the desk's day."""
+        if self.desk.owner is None and self._stage.engine.phase != wire.PHASE_ENDED:
+            self.desk.begin_day()
+        return self.desk.owner is not None
+
+    def wake(self, ms: int) -> None:
+        """Have ``Policy.woken`` called after so many milliseconds."""
+        self._stage.wake(self._policy.number, ms * MS_NS)
+
     def halt(self, order: Order, why: str) -> None:
         """Halt the order's book as soon as the present message is done with."""
         self._stage.ended.append((order[BOOK], why))
@@ -92,6 +121,12 @@ class Hands:
         """Have ``Policy.due`` called with the order and `data` after so many milliseconds."""
         self._stage.later(self._policy.number, order, ms * MS_NS, data)
 
+    def holds_back(self, message: Message) -> bool:
+        """Whether this policy holds something of the same session, and the same kind, until others have passed."""
+        stage, number = self._stage, self._policy.number
+        held = stage.answers.holds_back if message.told else stage.holds_back
+        return held(message.session, number)
+
     def draw(self, below: int, *keys: int) -> int:
         """A number from 0 to below `below`, the same in every replay."""
         seed = self._stage.engine.properties["seed"]
@@ -99,14 +134,23 @@ class Hands:
 
 
 class Message:
-    """What ``Policy.refuses`` judges: the session, its command (openoutcry.wire), and how many came before."""
+    """What ``Policy.treats`` judges: the session, its command (openoutcry.wire), and how many came before.
 
-    __slots__ = ("command", "seen", "session")
+    told: it is not a command but an event, which the session is about to be told.
+    """
 
-    def __init__(self, session: Session, command: tuple[Any, ...], seen: int) -> None:
+    __slots__ = ("command", "seen", "session", "told")
+
+    def __init__(self, session: Session, command: tuple[Any, ...], seen: int, told: bool = False) -> None:
         self.session = session
         self.command = command
         self.seen = seen
+        self.told = told
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """It as a dictionary with FIX's names: on engines of somebody's own alone (``Policy.dictionaries``)."""
+        return dictionaries.fields_of(self.command)
 
 
 class Policy:
@@ -114,6 +158,9 @@ class Policy:
 
     parameters: tuple[Parameter, ...] = ()  # of its own, beside LIMITS
     messages: frozenset[int] = frozenset()  # the kinds of commands that ``refuses`` and ``holds`` see
+    reorders: bool = False  # whether it holds anything until others have passed (``Treatment.behind``)
+    dictionaries: bool = False  # whether it can be on an engine of somebody's own: see ``judges``
+    trades: bool = False  # whether it has a desk: the one that its option ``desk`` names, or one of its own name
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
@@ -121,6 +168,22 @@ class Policy:
     def judged(self) -> frozenset[int]:
         """The kinds of messages that ``refuses`` is asked about."""
         return self.messages
+
+    def told(self) -> frozenset[int]:
+        """The kinds of events, of those that clients are told, that ``treats`` is asked about."""
+        return frozenset()
+
+    def judges(self, fields: dict[str, Any], told: bool) -> bool:
+        """Whether ``treats`` is asked about a message of an engine of somebody's own. fields: the message.
+
+        told: the engine sends it; these are shown to kinds alone whose ``told`` is not empty.
+        """
+        return not told
+
+    def treats(self, hands: Hands, message: Message) -> Treatment:
+        """What becomes of a message, or of an event that a client is told."""
+        refusal = self.refuses(message)
+        return Treatment(refusal, 0 if refusal is not None else self.holds(hands, message) * MS_NS)
 
     def refuses(self, message: Message) -> Refusal | None:
         """Why a message is refused, None when it is not. SILENCE: it is lost, and nobody is told."""
@@ -137,6 +200,30 @@ class Policy:
     def due(self, hands: Hands, order: Order, data: tuple[int, ...]) -> None:
         """What was put off with ``Hands.later``."""
 
+    def begins(self, hands: Hands) -> None:
+        """It was added."""
+
+    def ends(self, hands: Hands) -> None:
+        """It is being taken away."""
+
+    def priced(self, hands: Hands, book: Book) -> None:
+        """The price of a book that it is about has moved (openoutcry.matcher.pricing)."""
+
+    def woken(self, hands: Hands) -> None:
+        """It wanted to be (``Hands.wake``)."""
+
+
+class Choosing(Policy):
+    """What kinds have in common whose option ``on`` says which messages they are about."""
+
+    dictionaries = True
+
+    def judged(self) -> frozenset[int]:
+        return MESSAGES.get(self.options["on"], frozenset())
+
+    def judges(self, fields: dict[str, Any], told: bool) -> bool:
+        return dictionaries.is_one_of(self.options["on"], fields, told)
+
 
 KINDS: Final[dict[str, Callable[[dict[str, Any]], Policy]]] = {}
 _PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {}
@@ -150,11 +237,36 @@ def register_policy(name: str, factory: type[Policy]) -> None:
     """
     if name in KINDS:
         raise ValueError(f"there is a policy {name!r} already")
+    _put(name, factory)
+
+
+def options_clash(name: str, factory: type[Policy]) -> str:
+    """What is wrong with the options of a kind, "" when nothing is."""
     names = [p.name for p in (*LIMITS, *factory.parameters)]
-    if len(set(names)) < len(names):
-        raise ValueError(f"policy {name!r} has an option twice: {', '.join(names)}")
+    return f"policy {name!r} has an option twice: {', '.join(names)}" if len(set(names)) < len(names) else ""
+
+
+def _put(name: str, factory: type[Policy]) -> None:
+    clash = options_clash(name, factory)
+    if clash:
+        raise ValueError(clash)
     KINDS[name] = factory
     _PARAMETERS[name] = (*LIMITS, *factory.parameters)
+
+
+_adopted: Final[dict[str, type[Policy]]] = {}  # those that a machine had loaded: openoutcry.matcher.pluginload
+
+
+def adopt(name: str, factory: type[Policy]) -> None:
+    """Let ``add_policy`` take a kind that was loaded. Raises ValueError for an option that is there twice."""
+    if name not in KINDS or name in _adopted:
+        _put(name, factory)
+        _adopted[name] = factory
+
+
+def is_registered(name: str) -> bool:
+    """Whether a kind is there without having been loaded."""
+    return name in KINDS and name not in _adopted
 
 
 def options_of(kind: str) -> dict[str, Parameter]:
@@ -185,149 +297,15 @@ def parse(kind: str, text: str) -> dict[str, Any]:
     return {p.name: given.get(p.name, p.default) for p in table.values()}
 
 
-class Installed:
-    """One of an engine. seen: what it could have acted on; acted: on how much it did; failed: how it has, or ""."""
-
-    __slots__ = (
-        "_hands",
-        "_judged",
-        "_stage",
-        "acted",
-        "failed",
-        "kind",
-        "name",
-        "number",
-        "options",
-        "policy",
-        "seen",
-        "text",
-    )
-
-    def __init__(self, stage: Stage, number: int, name: str, kind: str, text: str) -> None:
-        self._stage = stage
-        self.number = number
-        self.name = name
-        self.kind = kind
-        self.text = text
-        self.options = parse(kind, text)
-        self.policy = KINDS[kind](self.options)
-        self._judged = self.policy.judged()
-        self._hands = Hands(stage, self)
-        self.seen = 0
-        self.acted = 0
-        self.failed = ""
-
-    def meets(self, session: Session, command: tuple[Any, ...]) -> tuple[Refusal | None, int]:
-        """Why a message is refused, None when it is not; and for how many ns it is held, 0 for not at all."""
-        if command[0] not in self._judged or not self._is_about(session, *_where(session, command)):
-            return None, 0
-        if not self._may_act():
-            return None, 0
-        message = Message(session, command, self.seen)
-        refusal: Refusal | None = self._try(self.policy.refuses, message)
-        held_ns: int = (self._try(self.policy.holds, self._hands, message) or 0) * MS_NS if refusal is None else 0
-        if refusal is not None or held_ns:
-            self.acted += 1
-        return refusal, held_ns
-
-    def accepted(self, order: Order) -> None:
-        """A new order was accepted."""
-        if type(self.policy).accepted is Policy.accepted:
-            return
-        if self._is_about(order[SESSION], order[BOOK].name, order[SIDE]) and self._may_act():
-            self.acted += bool(self._try(self.policy.accepted, self._hands, order))
-
-    def due(self, order: Order, data: tuple[int, ...]) -> None:
-        """The policy wanted to look at an order again."""
-        if not self.failed:
-            self._try(self.policy.due, self._hands, order, data)
-
-    def _try(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Let the policy act: Rule 4."""
-        try:
-            return act(*arguments)
-        except Exception as error:  # whatever a policy of somebody else's does wrong
-            self.failed = f"{type(error).__name__}: {error}"[: wire.SHORT_TEXT_MAX]
-            return None
-
-    def _is_about(self, session: Session, book: str, side: int) -> bool:
-        options = self.options
-        return (
-            options["book"] in (None, book)
-            and (options["side"] is None or (bool(side) and (options["side"] == "buy") == (side == wire.BUY)))
-            and (options["session"] is None or options["session"].upper() == session.user.upper())
-        )
-
-    def _may_act(self) -> bool:
-        """Count one more, and say whether number and chance let the policy act on it."""
-        if self.failed:
-            return False
-        if self.options["count"] and self.acted >= self.options["count"]:
-            return False
-        self.seen += 1
-        probability: int = self.options["probability"]
-        return probability == PERCENT or self._hands.draw(PERCENT) < probability
-
-    def row(self) -> Row:
-        """One policy, for people: its options as they were given."""
-        return {"engine": self._stage.engine.name, "name": self.name, "kind": self.kind, "options": self.text,
-                "seen": self.seen, "acted": self.acted, "failed": self.failed}  # fmt: skip
-
-    def dump(self) -> tuple[Any, ...]:
-        """For a snapshot."""
-        return self.number, self.name, self.kind, self.text, self.seen, self.acted, self.failed
-
-
-def restore(stage: Stage, row: tuple[Any, ...]) -> Installed:
-    """The reverse of ``Installed.dump``."""
-    number, name, kind, text, seen, acted, failed = row
-    policy = Installed(stage, number, name, kind, text)
-    policy.seen, policy.acted, policy.failed = seen, acted, failed
-    return policy
-
-
-def _where(session: Session, command: tuple[Any, ...]) -> tuple[str, int]:
-    """The book and side that a message is about, "" and 0 for several or none."""
-    kind = command[0]
-    if kind in refusing.NEW_ORDERS:
-        book = session.books.get(command[3])
-        return book.name if book is not None else "", command[4]
-    if kind in refusing.REPLACEMENTS or kind in (wire.CANCEL, wire.MODIFY, wire.WITHDRAW):
-        order = session.live.get(command[2])
-        return (order[BOOK].name, order[SIDE]) if order is not None else ("", 0)
-    return "", 0
-
-
-# ------------------------------------------------------------------------------------------------- verbs
-def add_policy(machine: Machine, asker: Asker, engine: str, name: str, kind: str, options: str) -> Any:
-    """Add a policy behind those that are there."""
-    found = find(machine.engines, "engine", "engine", engine)
-    if found.kind == ECHO_KIND:
-        raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {ECHO_KIND}: it has no orders")
-    if kind not in KINDS:
-        raise VerbError("bad_argument", "kind", f"kind is {kind!r}, it must be one of: {', '.join(KINDS)}")
-    given = parse(kind, options)
-    if given["book"] is not None:
-        find(machine.books, "options", "book", given["book"])
-    present = found.stage.policies if found.stage is not None else {}
-    if name in present:
-        raise VerbError("exists", "name", f"engine {engine!r} has a policy {name!r} already")
-    if len(present) >= POLICIES_MAX:
-        raise VerbError("limit", "name", f"engine {engine!r} has {POLICIES_MAX} policies, which is the limit")
-    stage = stage_of(machine, found)
-    policy = stage.policies[name] = Installed(stage, stage.number(), name, kind, options)
-    refresh(found)
-    return policy.row()
-
-
-def delete_policy(machine: Machine, asker: Asker, engine: str, name: str) -> Any:
-    """Take a policy away, with all that it was to do later."""
-    found = find(machine.engines, "engine", "engine", engine)
-    find(found.stage.policies if found.stage is not None else {}, "name", "policy", name)
-    assert found.stage is not None
-    row = found.stage.policies.pop(name).row()
-    refresh(found)
-    return row
+def make(kind: str, options: dict[str, Any]) -> Policy:
+    """A policy of that kind. Raises VerbError, also for whatever somebody's own kind raises."""
+    try:
+        return KINDS[kind](options)
+    except VerbError:
+        raise
+    except Exception as error:
+        text = f"policy {kind}: {type(error).__name__}: {error}"[: wire.SHORT_TEXT_MAX]
+        raise VerbError("bad_argument", "options", text) from None
 
 
 def kind_rows() -> list[Row]:
@@ -342,9 +320,3 @@ def _shown(p: Parameter) -> Any:
     if p.required or p.default is None:
         return None
     return price_text(p.default) if p.type == "price" else p.default
-
-
-HANDLERS: Final[dict[str, Callable[..., Any]]] = {"add_policy": add_policy, "delete_policy": delete_policy}
-
-# At the end, since they need what is above.
-from openoutcry.matcher import bots  # noqa: E402, F401  # registers its kinds above

@@ -58,6 +58,9 @@ def policy_of(properties: dict[str, Any]) -> Policy | None:
     policy.ticks = ticks_of(properties)
     policy.fees = fees_of(properties)
     policy.positions = properties["positions"]
-    plain = Policy()
-    differs = any(getattr(policy, name) != getattr(plain, name) for name in Policy.__slots__ if name != "self_match_by")
+    differs = (
+        policy.min_quantity != 1 or policy.self_match != wire.SELF_MATCH_OFF or policy.market_protection
+        or policy.collar or policy.positions or policy.allocation is not None or policy.bands is not None
+        or policy.ticks is not None or policy.fees is not None
+    )  # fmt: skip
     return policy if differs else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
-from openoutcry.matcher import auction, ledger
+from openoutcry.matcher import auction, ledger, quotes
 from openoutcry.matcher.asking import ahead_of
 from openoutcry.matcher.book import shown_of
 from openoutcry.matcher.masscancel import live_orders
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from openoutcry.matcher.book import Book, Side
     from openoutcry.matcher.engine import Engine
     from openoutcry.matcher.machine import Machine
+    from openoutcry.matcher.quotes import Quote
     from openoutcry.matcher.sessions import Endpoint, Peer, Session, User
 
 Row = dict[str, Any]
@@ -65,6 +66,8 @@ _CODES: Final = {"post_only": wire.POST_ONLY_MODES, "peg": wire.PEGS, "self_matc
 
 def answer(machine: Machine, what: str, argument: Mapping[str, Any]) -> Any:
     """``Machine.query``. Raises VerbError for an unknown question, name or argument."""
+    if what == "gateway_of":
+        return _gateway_of(machine, argument)
     question = QUESTIONS.get(what)
     if question is None:
         raise VerbError("unknown_verb", "what", f"{what!r} is not a question; there are {', '.join(QUESTIONS)}")
@@ -105,6 +108,12 @@ def _state_hash(machine: Machine) -> Row:
     return {"sequence": machine.sequence, "hash": machine.state_hash()}
 
 
+def _gateway_of(machine: Machine, argument: Mapping[str, Any]) -> str:
+    """Name of the gateway that hosts an endpoint, "" before there is one: who knows its connections."""
+    found: str = _find(machine.endpoints, "endpoint", str(argument.get("endpoint"))).gateway
+    return found
+
+
 def _peers(machine: Machine) -> list[Row]:
     return [peer_row(peer) for peer in machine.peers.values()]
 
@@ -143,6 +152,7 @@ def book_facts(book: Book) -> Row:
         **book_row(book),
         "last_price": price_text(book.last_price),
         "auction_price": price_text(call.price),
+        "price": price_text(book.rooms.worth.price if book.rooms is not None else 0),
         "band_low": price_text(low),
         "band_high": price_text(high),
         "own_phase": PHASES.get(call.auction or call.own, ""),
@@ -270,11 +280,13 @@ def _fees(machine: Machine) -> list[Row]:
 
 # ------------------------------------------------------------------------------------------------- rows
 def engine_row(engine: Engine) -> Row:
-    """One engine. halted: by `halt_market`; stopped: by `stop_engine`. policies: how many it has."""
-    stage = engine.stage
+    """One engine. halted: by `halt_market`; stopped: by `stop_engine`. policies: how many it has. failed: how its
+    plugin has, "" when it has not, or there is none."""
+    stage, plugin = engine.stage, engine.plugin
     return {"name": engine.name, "kind": engine.kind, "day": engine.day, "phase": PHASES[engine.phase],
             "halted": engine.halted, "stopped": stage is not None and stage.stopped,
             "policies": len(stage.policies) if stage is not None else 0,
+            "failed": plugin.failed if plugin is not None else "",
             "timetable": engine.timetable.text if engine.timetable is not None else "",
             "properties": _shown(ENGINE_PROPERTIES, engine.properties)}  # fmt: skip
 
@@ -349,6 +361,26 @@ def _drafts(machine: Machine) -> list[Row]:
     return drafts.rows(machine)
 
 
+def _quotes(machine: Machine) -> list[Row]:
+    """The quotes of which anything is in the market, of each book by maker: the first LIST_MAX."""
+    rows = (quote_row(book, machine.sessions[number], quote)
+            for book in machine.books.values() if book.rooms is not None
+            for number, quote in book.rooms.quotes.by_session() if number in machine.sessions)  # fmt: skip
+    return list(islice((row for row in rows if row["bid_quantity"] or row["ask_quantity"]), LIST_MAX))
+
+
+def quote_row(book: Book, session: Session, quote: Quote) -> Row:
+    """One maker's quote in a book, as it is in the market now; quantity 0: no such side."""
+    bids, bid, asks, ask = quote.shown
+    indicative = bool(bids or asks)
+    if not indicative:
+        sides = [quotes.order_of(quote, session, book.symbol, side) for side in (wire.BUY, wire.SELL)]
+        (bids, bid), (asks, ask) = ((0, 0) if each is None else (each[OPEN], each[PRICE]) for each in sides)
+    return {"book": book.name, "symbol": book.symbol, "session": session.number, "user": session.user,
+            "bid_quantity": bids, "bid_price": price_text(bid), "ask_quantity": asks, "ask_price": price_text(ask),
+            "indicative": indicative}  # fmt: skip
+
+
 def _requests(machine: Machine, engine: str | None, count: int) -> list[Row]:
     from openoutcry.matcher import manual
 
@@ -365,6 +397,18 @@ def _policy_kinds(machine: Machine) -> list[Row]:
     from openoutcry.matcher import policies
 
     return policies.kind_rows()
+
+
+def _engine_kinds(machine: Machine) -> list[Row]:
+    from openoutcry.matcher import pluginload
+
+    return pluginload.engine_kind_rows(machine)
+
+
+def _protocols(machine: Machine) -> list[Row]:
+    from openoutcry.matcher import pluginload
+
+    return pluginload.protocol_rows(machine)
 
 
 def property_rows() -> list[Row]:
@@ -411,9 +455,12 @@ _ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
     "fix_sessions": _fix_sessions,
     "desks": _desks,
     "drafts": _drafts,
+    "quotes": _quotes,
     "requests": lambda machine: _requests(machine, None, LIST_MAX),
     "policies": _policies,
     "policy_kinds": _policy_kinds,
+    "engine_kinds": _engine_kinds,
+    "protocols": _protocols,
     "limits": _limits,
     "fees": _fees,
     "properties": lambda _: property_rows(),

@@ -86,6 +86,10 @@ class Quotes:
         """A session's quote, None when it has never had one."""
         return self._makers.get(session.number)
 
+    def by_session(self) -> list[tuple[int, Quote]]:
+        """Every quote there ever was, with the number of its session."""
+        return list(self._makers.items())
+
     def all(self) -> list[Quote]:
         """Every quote there ever was."""
         return list(self._makers.values())
@@ -261,14 +265,11 @@ class _Entry:
 
     # --------------------------------------------------------------------------------------------- names
     def _side_token(self, side: int) -> bytes:
-        return b"Q%d.%s.%s" % (self.quote.attempt, self.symbol.encode(), b"B" if side == BUY else b"A")
+        return side_token(self.quote, self.symbol, side)
 
     def _order(self, side: int) -> Order | None:
         """The live order that is this side now."""
-        if self.quote.day != self.session.day:
-            return None
-        order = self.session.live.get(self._side_token(side))
-        return order if order is not None and order[TERMS] is not None and order[TERMS].quote else None
+        return order_of(self.quote, self.session, self.symbol, side)
 
     def _claim_tokens(self) -> Refusal | None:
         """Choose tokens for both sides that the client has not used today, and use them up; once a day."""
@@ -290,6 +291,19 @@ class _Entry:
         session.events.append(
             (QUOTE_STATUS, session.number, self.token, self.symbol, side, number, leaves, price, reason, text)
         )  # fmt: skip
+
+
+def side_token(quote: Quote, symbol: str, side: int) -> bytes:
+    """The token of one side of a quote."""
+    return b"Q%d.%s.%s" % (quote.attempt, symbol.encode(), b"B" if side == BUY else b"A")
+
+
+def order_of(quote: Quote, session: Session, symbol: str, side: int) -> Order | None:
+    """The live order that is one side of a quote now, None when there is none."""
+    if quote.day != session.day:
+        return None
+    order = session.live.get(side_token(quote, symbol, side))
+    return order if order is not None and order[TERMS] is not None and order[TERMS].quote else None
 
 
 # ------------------------------------------------------------------------------------------------- taking out

@@ -33,7 +33,7 @@ from openoutcry.wire import (
 
 Command = tuple[Any, ...]
 NEW_ORDERS: Final = frozenset((ENTER, SUBMIT))
-REPLACEMENTS: Final = frozenset((REPLACE, AMEND, CHANGE))
+REPLACEMENTS: Final[frozenset[int]] = frozenset((REPLACE, AMEND, CHANGE))
 TAKE_BACK: Final = frozenset((CANCEL, MODIFY, MASS_CANCEL, WITHDRAW))
 
 

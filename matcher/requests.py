@@ -120,7 +120,10 @@ def withdraw(session: Session, command: Command, time_ns: int) -> bool:
 
 
 def echo(session: Session, command: Command, time_ns: int) -> bool:
-    """ECHO: for echo engines alone."""
+    """ECHO: for echo engines and plugins alone."""
+    plugin = session.endpoint.engine.plugin
+    if plugin is not None:
+        return plugin.take(session, command[2])
     if session.endpoint.engine.kind != ECHO_KIND:
         return False
     session.events.append((ECHOED, session.number, command[2]))

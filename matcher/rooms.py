@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from openoutcry.matcher.orders import Order
 
 
+class Worth:
+    """What a book's security is worth (openoutcry.matcher.pricing). ticket: of its next step, 0 for none."""
+
+    __slots__ = ("price", "steps", "ticket")
+
+    def __init__(self) -> None:
+        self.price = self.steps = self.ticket = 0
+
+    def dump(self) -> tuple[int, int, int]:
+        """For a snapshot."""
+        return self.price, self.steps, self.ticket
+
+    def load(self, row: tuple[int, int, int]) -> None:
+        """The reverse of ``dump``."""
+        self.price, self.steps, self.ticket = row
+
+
 class Rooms:
     """dark_bids, dark_asks: tradeable orders that nobody sees. live: how many live orders of the book have terms.
 
@@ -25,7 +42,8 @@ class Rooms:
     first served.
     """
 
-    __slots__ = ("call", "dark_asks", "dark_bids", "elected", "live", "pegs", "prints", "quotes", "triggers")
+    __slots__ = ("call", "dark_asks", "dark_bids", "elected", "live", "pegs", "prints", "quotes", "triggers",
+                 "worth")  # fmt: skip
 
     def __init__(self) -> None:
         self.dark_bids = Side(True)
@@ -34,6 +52,7 @@ class Rooms:
         self.pegs = pegs.Pegs()
         self.call = Call()
         self.quotes = quotes.Quotes()
+        self.worth = Worth()
         self.live = 0
         self.prints: list[int] = []
         self.elected: deque[Order] = deque()

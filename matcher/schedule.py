@@ -40,9 +40,9 @@ class Schedule:
             return heappop(self._heap)[2]
         return None
 
-    def __contains__(self, entry: Entry) -> bool:
-        """Whether an entry like this waits."""
-        return any(entry == other for _, _, other in self._heap)
+    def waiting(self, kind: str) -> list[Entry]:
+        """The entries of one kind that wait, in no order."""
+        return [entry for _, _, entry in self._heap if entry[0] == kind]
 
     def dump(self) -> tuple[Any, ...]:
         """For a snapshot: the count, and all entries in their order."""

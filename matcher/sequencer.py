@@ -4,14 +4,18 @@ One turn: drain what is waiting (bounded) -> check -> journal -> sync -> apply -
 
 Rule 1. Nothing leaves before it is durable: no event, acknowledgement or WELCOME is sent before ``Journal.sync``
         has returned for the turn that made it.
-Rule 2. The machine sees nothing but journaled inputs: HELLO of a new generation, CMD, timers, and the epoch record
-        with which every life begins. Replaying the journal therefore gives the same events, byte for byte.
+Rule 2. The machine sees nothing but journaled inputs: HELLO of a new generation, CMD, timers, what completes a change
+        of the clock, and the epoch record with which every life begins. Replaying the journal therefore gives the same
+        events, byte for byte.
 Rule 3. A peer gets every event of its stream in order; how far it is, is kept per peer (``Connection``). A peer
         that is slow or away costs nothing: it is served from the stream's history when it asks again.
 Rule 4. What a peer sends can be refused, never crash the loop: frames are decoded by openoutcry.wire, and a frame
         with anything wrong in it is dropped whole, counted, and answered with ERROR.
 
-This module touches the bus socket, the clock and the journal; the machine touches none of them.
+Rule 5. The time of a record is the exchange's (openoutcry.matcher.clock): the host's, unless a test has moved it. What
+        a verb about the clock has begun is done in the same turn, before anything else is taken.
+
+This module touches the bus socket, the host's clock and the journal; the machine touches none of them.
 """
 
 from __future__ import annotations
@@ -27,7 +31,16 @@ import zmq
 from openoutcry import wire
 from openoutcry.bus import EVENT_WINDOW, readable, receive_parts, send_parts
 from openoutcry.errors import VerbError, WireError
-from openoutcry.matcher.inputs import TIMER, apply_input, collect_frames, encode_inputs, epoch_input
+from openoutcry.matcher import advance, clock, pluginload
+from openoutcry.matcher.inputs import (
+    TIMER,
+    Input,
+    apply_input,
+    collect_frames,
+    encode_inputs,
+    epoch_input,
+    loaded_input,
+)
 from openoutcry.matcher.journal import Journal
 from openoutcry.matcher.machine import PUBLIC, Machine
 from openoutcry.matcher.streams import StreamLogs
@@ -41,10 +54,13 @@ TURN_BYTES_MAX: Final = 4_000_000  # of their frames: a turn is one journal reco
 MESSAGE_FRAMES_MAX: Final = 32  # frames sent to a peer in one ZeroMQ message
 PEERS_MAX: Final = 128  # peers known to the bus; a name once known stays in the state
 QUERIES_MAX: Final = 64  # answered in one turn, so that questions cannot hold up orders
+SEVERAL: Final = "several"  # what is asked when questions come together; it counts as wire.SEVERAL_MAX of them
 IDLE_MS: Final = 100  # longest poll: how late a finished snapshot is noticed
 BLOCKED_MS: Final = 5  # poll while a peer's pipe is full
 PUBLIC_PACE_NS: Final = 2_000_000  # least time between two messages to a publisher: at more turns than 500 a second
 # it gets several turns in one message, which spares every process a wake-up a turn, for 2 ms of the feed's latency
+
+One = tuple[str, bytes, tuple[Any, ...] | None]  # an input, and its frame decoded
 
 
 class Connection:
@@ -79,17 +95,22 @@ class Connection:
 class Sequencer:
     """The loop. ``turn`` does one; ``serve`` does them until told to stop."""
 
-    def __init__(self, machine: Machine, journal: Journal, logs: StreamLogs, socket: zmq.Socket[bytes]) -> None:
+    def __init__(
+        self, machine: Machine, journal: Journal, logs: StreamLogs, socket: zmq.Socket[bytes], plugins: str = ""
+    ) -> None:
         self.machine = machine
+        self._plugins = plugins  # modules from which verbs may have something loaded
         self.journal = journal
         self.logs = logs
         self.socket = socket
         self.connections: dict[bytes, Connection] = {}
         self.record = 0  # number of the newest journal record
-        self._inputs: list[tuple[str, bytes, tuple[Any, ...] | None]] = []
+        self._inputs: list[One] = []
         self._count = 0  # by how much they move the machine's sequence number
         self._admitted_bytes = 0
         self._queries: list[tuple[Connection, tuple[Any, ...]]] = []
+        self._asked = 0  # how many questions these are
+        self._alone = False  # what comes now waits until a verb of this turn is done
         self._blocked = False
         self._paced = False  # a publisher waits for its time
         self.counters = {
@@ -121,14 +142,14 @@ class Sequencer:
             return BLOCKED_MS
         deadline = self.machine.next_timer_ns
         if deadline:
-            return max(0, min(IDLE_MS, (deadline - time.time_ns()) // 1_000_000 + 1))
+            return max(0, min(IDLE_MS, (deadline - self._now_ns()) // 1_000_000 + 1))
         return IDLE_MS
 
     def turn(self) -> None:
         """Drain, journal, sync, apply, send."""
         self.counters["turns"] += 1
         deadline = self.machine.next_timer_ns
-        if deadline and time.time_ns() >= deadline:
+        if deadline and self._now_ns() >= deadline:
             self._add(("", TIMER, None))  # first: what is due does not trade with what comes now
         self._drain()
         if self._inputs:
@@ -139,6 +160,7 @@ class Sequencer:
 
     def _drain(self) -> None:
         socket = self.socket
+        self._alone = False
         for _ in range(TURN_FRAMES_MAX):
             if not readable(socket):
                 return
@@ -151,25 +173,50 @@ class Sequencer:
             if (
                 self._count >= TURN_COMMANDS_MAX
                 or self._admitted_bytes >= TURN_BYTES_MAX
-                or len(self._queries) >= QUERIES_MAX
+                or self._asked >= QUERIES_MAX
+                or self._alone
             ):
                 return
 
-    def _add(self, one: tuple[str, bytes, tuple[Any, ...] | None]) -> None:
+    def _add(self, one: One) -> None:
         self._inputs.append(one)
         self._count += 1
 
     def _commit(self) -> None:
-        machine = self.machine
         inputs, count = self._inputs, self._count
         self._inputs, self._count, self._admitted_bytes = [], 0, 0
-        time_ns = max(time.time_ns(), machine.time_ns)
+        time_ns = self._now_ns()
+        self._append(inputs, count, time_ns)
+        self.journal.sync()
+        self._apply(inputs, time_ns)
+        if self.machine.clock.asker is not None:
+            advance.complete(self.machine, self._step)
+            self.journal.sync()
+
+    def _append(self, inputs: list[One], count: int, time_ns: int) -> None:
+        machine = self.machine
         payload = encode_inputs([(name, data) for name, data, _ in inputs])
         self.record = self.journal.append(machine.sequence + 1, count, time_ns, machine.epoch, payload)
-        self.journal.sync()
+
+    def _apply(self, inputs: list[One], time_ns: int) -> None:
+        machine = self.machine
         for name, data, message in inputs:
             apply_input(machine, name, data, time_ns, message)
         collect_frames(machine, self.logs)
+
+    # --------------------------------------------------------------------------------------------- time
+    def _now_ns(self) -> int:
+        """The exchange's time. It never goes back, also when the host's is set back."""
+        machine = self.machine
+        if machine.clock.stands:
+            return machine.time_ns
+        return max(time.time_ns() + machine.clock.offset_ns, machine.time_ns)
+
+    def _step(self, one: Input, time_ns: int) -> None:
+        """A record of its own; nothing leaves before the sync that follows."""
+        inputs: list[One] = [(*one, None)]
+        self._append(inputs, 1, time_ns)
+        self._apply(inputs, time_ns)
 
     # --------------------------------------------------------------------------------------------- receiving
     def _receive(self, identity: bytes, data: bytes) -> None:
@@ -200,6 +247,7 @@ class Sequencer:
                 connection.owes_ack = True
         elif kind in (wire.QUERY, wire.REPLY):
             self._queries.append((connection, message))
+            self._asked += wire.SEVERAL_MAX if message[4] == SEVERAL else 1
         else:
             self._refuse(identity, wire.ERROR_MALFORMED, f"a peer does not send {wire.FRAMES[kind][0]}")
 
@@ -236,19 +284,42 @@ class Sequencer:
 
     def _commands(self, connection: Connection, data: bytes, message: tuple[Any, ...]) -> None:
         _, _, first, last_event, commands = message
-        last = first + len(commands) - 1
         connection.acked = max(connection.acked, last_event)
         connection.owes_ack = True
+        if connection.role == wire.ROLE_CONTROL and (cut := self._cut(connection, message)) is not message:
+            message, commands = cut, cut[4]
+            data = wire.frame(*message)
+        last = first + len(commands) - 1
         if first > connection.last_command + 1:
             self.counters["out_of_order_frames"] += 1
             connection.welcome = True  # go back to last_command + 1
         elif last <= connection.last_command:
             self.counters["duplicate_commands"] += len(commands)
         else:
+            if connection.role == wire.ROLE_CONTROL:
+                self._look_for_plugins(commands[connection.last_command + 1 - first :])
             self._inputs.append((connection.identity.decode(), data, message))
             self._count += last - connection.last_command  # those before are dropped by the machine
             self._admitted_bytes += len(data)
             connection.last_command = last
+
+    def _look_for_plugins(self, commands: tuple[Any, ...]) -> None:
+        """What the machine has to know of the world outside for the verbs of a frame: it is journaled before them."""
+        for command in commands:
+            if command[0] == wire.VERB:
+                found = pluginload.look(self.machine, command[2], command[3], self._plugins)
+                if found is not None:
+                    self._add((*loaded_input(*found), None))
+
+    def _cut(self, connection: Connection, message: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A frame without what follows a verb about the clock: the peer sends that again, after that has been done."""
+        kind, generation, first, last_event, commands = message
+        count = advance.up_to_the_clock(commands, connection.last_command + 1 - first)
+        self._alone = self._alone or count > 0
+        if count in (0, len(commands)):
+            return message
+        connection.welcome = True
+        return kind, generation, first, last_event, commands[:count]
 
     def _refuse(self, identity: bytes, code: int, text: str) -> None:
         self.counters["refused_frames"] += 1
@@ -329,7 +400,7 @@ class Sequencer:
 
     # --------------------------------------------------------------------------------------------- questions
     def _answer(self) -> None:
-        queries, self._queries = self._queries, []
+        queries, self._queries, self._asked = self._queries, [], 0
         for connection, message in queries:
             self.counters["queries"] += 1
             kind, number, to, _, *rest = message
@@ -346,16 +417,37 @@ class Sequencer:
     def _answer_query(self, what: str, argument: str) -> tuple[int, str]:
         try:
             asked = json.loads(argument or "{}")
-            if not isinstance(asked, dict):
+        except (ValueError, RecursionError):
+            asked = None
+        return self._several(asked) if what == SEVERAL else self._judge(what, asked)
+
+    def _judge(self, what: Any, asked: Any) -> tuple[int, str]:
+        try:
+            if not isinstance(what, str) or not isinstance(asked, dict):
                 raise VerbError("bad_argument", "argument", "the argument of a query is a JSON object")
             body = json.dumps(self._query(what, asked))
         except VerbError as error:
             return 0, json.dumps([error.code, error.field, error.text])
-        except ValueError:
-            return 0, json.dumps(["bad_argument", "argument", "the argument of a query is a JSON object"])
         if len(body) > wire.TEXT_MAX:
             return 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"])
         return 1, body
+
+    def _several(self, asked: Any) -> tuple[int, str]:
+        """Questions that came together: ``[ok, body]`` for each of the first, for as many as there is room."""
+        questions = asked.get("questions") if isinstance(asked, dict) else None
+        if not isinstance(questions, list) or not all(isinstance(q, list) and len(q) == 2 for q in questions):
+            return 0, json.dumps(["bad_argument", "questions", "questions are a list of [what, argument]"])
+        texts: list[str] = []
+        room = wire.TEXT_MAX - 2
+        for what, argument in questions[: wire.SEVERAL_MAX]:
+            ok, body = self._judge(what, argument)
+            if len(body) + 5 > room:
+                if texts:
+                    break
+                ok, body = 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, which is too many"])
+            texts.append(f"[{ok},{body}]")
+            room -= len(body) + 5
+        return 1, f"[{','.join(texts)}]"
 
     def _query(self, what: str, argument: dict[str, Any]) -> Any:
         if what == "ping":
@@ -363,11 +455,14 @@ class Sequencer:
         if what == "peers":
             return [
                 {"name": c.identity.decode(), "role": wire.ROLES[self.machine.peers[c.identity.decode()].role],
-                 "generation": c.generation, "last_command": c.last_command, "sent": c.sent, "acked": c.acked}
+                 "generation": c.generation, "last_command": c.last_command, "sent": c.sent, "acked": c.acked,
+                 "end": self.machine.streams[c.stream].end}
                 for c in self.connections.values() if c.generation
             ]  # fmt: skip
         if what == "statistics":
             return self.statistics()
+        if what == "clock":
+            return clock.row(self.machine.clock, self._now_ns())
         return self.machine.query(what, argument)
 
     def statistics(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.sequencer import Sequencer
 from openoutcry.matcher.snapshot import SnapshotStore
 from openoutcry.matcher.streams import StreamLogs
+from openoutcry.plugins import PluginError, look_also_in
 from openoutcry.process import Settings, StopSignal, set_up_logging
 
 log = logging.getLogger("openoutcry.matcher")
@@ -96,10 +97,11 @@ def run(directory: Directory, name: str, settings: Settings) -> int:
     context = zmq.Context()
     try:
         with StopSignal() as stop:
+            look_also_in(settings.plugin_path)
             storage = Storage(directory, settings)
             machine = storage.recover()
             socket = matcher_socket(context, directory.address("bus"))
-            sequencer = Sequencer(machine, storage.journal, storage.logs, socket)
+            sequencer = Sequencer(machine, storage.journal, storage.logs, socket, settings.plugins)
             sequencer.begin()
             directory.announce(name, kind="matcher", bus=directory.address("bus"), durability=settings.durability)
             log.info(
@@ -117,6 +119,9 @@ def run(directory: Directory, name: str, settings: Settings) -> int:
         return 0
     except JournalError as error:
         log.critical("the matcher stops, nothing more is acknowledged: %s", error)
+        return EXIT_JOURNAL
+    except PluginError as error:
+        log.critical("the matcher does not start: its journal needs a plugin. %s", error)
         return EXIT_JOURNAL
     finally:
         context.destroy(linger=0)

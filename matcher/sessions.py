@@ -73,12 +73,12 @@ class Endpoint:
     wanted: the gateway asked for, "" for any; gateway: the one that has it, "" before there is one.
     host, port: as asked for; bound_host, bound_port: as opened, "" and 0 before.
     asker: (peer, request) of the create_endpoint that waits for BOUND. fix_sessions: those that were set up; what they
-    are called is what their clients' sessions belong to (``user``).
+    are called is what their clients' sessions belong to (``user``). held_sessions: whose own auto_receive is false.
     """
 
     __slots__ = (
-        "asker", "bound_host", "bound_port", "engine", "error", "fix_sessions", "gateway", "host", "name", "port",
-        "properties", "protocol", "sessions", "wanted",
+        "asker", "bound_host", "bound_port", "engine", "error", "fix_sessions", "gateway", "held_sessions", "host",
+        "name", "port", "properties", "protocol", "sessions", "wanted",
     )  # fmt: skip
 
     def __init__(self, name: str, engine: Engine, protocol: str, wanted: str, host: str, port: int) -> None:
@@ -96,6 +96,7 @@ class Endpoint:
         self.properties: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}  # by user
         self.fix_sessions: dict[str, dict[str, Any]] = {}  # settings that were given, by name
+        self.held_sessions: dict[str, None] = {}
 
     @property
     def is_fix(self) -> bool:
@@ -103,9 +104,17 @@ class Endpoint:
         return self.protocol.startswith(FIX)
 
     def announcement(self) -> tuple[Any, ...]:
-        """Its ENDPOINT_SET: with the port that it was bound to, once there is one."""
+        """Its ENDPOINT_SET: with the port that it was bound to, once there is one.
+
+        Its auto_receive is false when its engine's is; held_sessions is one more property, with a name on each line.
+        """
+        properties = dict(self.properties)
+        if not self.engine.properties.get("auto_receive", True):
+            properties["auto_receive"] = False
+        if self.held_sessions:
+            properties["held_sessions"] = "\n".join(self.held_sessions)
         return (ENDPOINT_SET, self.name, self.engine.name, self.protocol, self.host, self.bound_port or self.port,
-                tuple(sorted(self.properties.items())), self.engine.kind)  # fmt: skip
+                tuple(sorted(properties.items())), self.engine.kind)  # fmt: skip
 
 
 class Session:
@@ -150,6 +159,8 @@ class Session:
             self.begin_day()
         self.connection = connection
         self.events.append((LOGGED_ON, self.number, self.endpoint.name, connection, self.stream_name))
+        if self.endpoint.engine.plugin is not None:
+            self.endpoint.engine.plugin.connected(self)
 
     def disconnect(self) -> None:
         """End the connection; what that does to the orders is the endpoint's choice."""
@@ -157,6 +168,8 @@ class Session:
 
         self.connection = 0
         masscancel.disconnected(self)
+        if self.endpoint.engine.plugin is not None:
+            self.endpoint.engine.plugin.disconnected(self)
 
     def cancel_all(self, reason: int) -> None:
         """Cancel every live order, oldest first."""
@@ -166,7 +179,8 @@ class Session:
 
     def begin_day(self) -> None:
         """Begin the day's stream."""
-        self.owner, self.day = self.peer, self.endpoint.engine.day
+        # Later than its last one also when that was with another engine: a stream's name is never used again.
+        self.owner, self.day = self.peer, min(max(self.endpoint.engine.day, self.day + 1), DAYS_MAX)
         self.events.append((SESSION_STREAM, self.number, self.endpoint.name, self.user, self.stream_name))
         self.events.append((SYSTEM, self.number, START_OF_DAY))
 

@@ -11,6 +11,9 @@ Rule 2. A message that waits has used its tokens up already, so one that comes t
 Rule 3. What trades with an order by hand, or by a policy, is the desk ``house`` of the engine: every match has two
         sides, and all that hangs on a match (positions, fees, the last trades, breaks) is as it always is.
 Rule 4. Everything here is state, and a function of the inputs. What is to happen later is in the schedule.
+
+What policies do to what clients are told is in openoutcry.matcher.shaping; an engine of somebody's own, whose messages
+are dictionaries, has a stage of its own kind (openoutcry.matcher.messagestage).
 """
 
 from __future__ import annotations
@@ -19,33 +22,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from openoutcry.errors import VerbError
-from openoutcry.matcher import entry, placing, queries, refusing, trading
-from openoutcry.matcher.book import shown_of
+from openoutcry.matcher import entry, house, queries, refusing, trading
 from openoutcry.matcher.configuration import Asker, find
+from openoutcry.matcher.held import Request, is_used, tokens_of
 from openoutcry.matcher.judging import Refusal
-from openoutcry.matcher.matching import trade
-from openoutcry.matcher.orders import BOOK, LEVEL, OPEN, PRICE, SESSION, SIDE, TERMS, TOKEN, Order
-from openoutcry.matcher.terms import DARK, LIT, Terms
+from openoutcry.matcher.orders import OPEN, SESSION, TOKEN, Order
+from openoutcry.matcher.sessions import ECHO_KIND
+from openoutcry.matcher.treatment import COPIES_MAX, SILENCE, Treatment
 from openoutcry.wire import (
     AGAIN,
     ASK,
-    BUY,
-    CANCEL,
-    CROSS,
     ECHO,
-    FOK,
-    LIMIT,
-    MASS_CANCEL,
-    MODIFY,
-    PRICE_MAX,
-    QUOTE,
     REFUSE,
     REJECT_CLOSED,
     REJECT_HALTED,
     REJECT_LIMIT,
-    RESTATED_REPLENISHED,
-    SELL,
-    WITHDRAW,
 )
 
 if TYPE_CHECKING:
@@ -54,25 +45,14 @@ if TYPE_CHECKING:
     from openoutcry.matcher.book import Book
     from openoutcry.matcher.desk import Desk
     from openoutcry.matcher.engine import Engine
+    from openoutcry.matcher.installed import Installed
     from openoutcry.matcher.machine import Machine
-    from openoutcry.matcher.policies import Installed
     from openoutcry.matcher.sessions import Session
 
 Command = tuple[Any, ...]
 HOUSE: Final = "house"  # name of the desk that is the other side
 REQUESTS_MAX: int = 10_000  # messages of an engine that wait: more is a test that does not look
-SILENCE: Final[Refusal] = (0, "")  # instead of a refusal: the message is lost
 PASSING: Final = frozenset((AGAIN, ASK, REFUSE, ECHO))  # what bears no decision
-
-
-class Request(NamedTuple):
-    """A message that waits. day: of its session, when it came. policy: who holds it, by number; 0: the hand."""
-
-    number: int
-    session: Session
-    day: int
-    command: Command
-    policy: int
 
 
 class Task(NamedTuple):
@@ -87,16 +67,23 @@ class Task(NamedTuple):
 class Stage:
     """See the module."""
 
-    __slots__ = ("_tasks", "_tasks_of", "ended", "engine", "house", "policies", "requests", "stopped")
+    __slots__ = (
+        "_copies", "_tasks", "_tasks_of", "_wakes", "answers", "ended", "engine", "house", "own", "policies",
+        "requests", "stopped",
+    )  # fmt: skip
 
-    def __init__(self, engine: Engine, house: Desk) -> None:
+    def __init__(self, engine: Engine, desk: Desk | None) -> None:
         self.engine = engine
-        self.house = house
+        self.house = desk  # None where there are no orders
+        self.own: set[int] = {desk.number} if desk is not None else set()  # sessions whose orders no policy acts on
         self.stopped = False
+        self._copies = 0  # of the message that is being dealt with
+        self.answers = Answers(self)
         self.requests: dict[int, Request] = {}
         self.policies: dict[str, Installed] = {}
         self._tasks: dict[int, Task] = {}
         self._tasks_of: dict[tuple[int, bytes], list[int]] = {}
+        self._wakes: dict[int, int] = {}  # numbers of policies that want to be woken, by the number in the schedule
         self.ended: list[tuple[Book, str]] = []  # books to be halted once the present message is done with
 
     def number(self) -> int:
@@ -111,30 +98,86 @@ class Stage:
     # --------------------------------------------------------------------------------------------- messages
     def take(self, session: Session, command: Command, time_ns: int) -> bool:
         """Handle a session's message; False when it is ignored."""
-        if command[0] not in PASSING and not _used(session, command):
+        if command[0] not in PASSING and not is_used(session, command):
             if self.stopped:
                 return self.refuse(session, command, (REJECT_HALTED, f"engine {self.engine.name} is stopped"))
             return self._meet_policies(session, command, time_ns, 0)
         return self.carry_out(session, command, time_ns)
 
     def _meet_policies(self, session: Session, command: Command, time_ns: int, after: int) -> bool:
-        """Show a message to the policies that come after number `after`, and then to the hand or the books."""
+        """Show a message to the policies that come after number `after`, and then to the hand or the books.
+
+        Those that were to wait until it had passed go on after it.
+        """
+        if not after:
+            self._copies = 0
+        passed: list[Request] = []
+        handled = self._meet(session, command, time_ns, after, passed)
+        for request in passed:
+            self._go_on(request)
+        return handled
+
+    def _meet(self, session: Session, command: Command, time_ns: int, after: int, passed: list[Request]) -> bool:
         for policy in list(self.policies.values()):
             if policy.number <= after:
                 continue
-            refusal, held_ns = policy.meets(session, command)
-            if refusal == SILENCE:
+            done = policy.meets(session, command)
+            if done.held_ns:
+                return self._wait(session, command, policy.number, done.held_ns, done.behind)
+            if policy.reorders:
+                passed += self._overtake(session, policy.number)
+            if done.refusal == SILENCE:
                 return False
-            if refusal is not None:
-                return self.refuse(session, command, refusal)
-            if held_ns:
-                return self._wait(session, command, policy.number, held_ns)
+            if done.refusal is not None:
+                return self.refuse(session, command, done.refusal)
+            if done.copies:
+                handled = self._meet(session, command, time_ns, policy.number, passed)
+                self._repeat(session, command, policy.number, done)
+                return handled
         if self.engine.by_hand:
             return self._wait(session, command)
         return self.carry_out(session, command, time_ns)
 
+    def _overtake(self, session: Session, policy: int) -> list[Request]:
+        """A message passes those of its session that a policy holds back: those that it was the last to pass."""
+        found = []
+        for number, each in list(self.requests.items()):
+            if each.policy == policy and each.session is session and each.behind:
+                if each.behind == 1:
+                    found.append(self.pick(number))
+                else:
+                    self.requests[number] = each._replace(behind=each.behind - 1)
+        return found
+
+    def _repeat(self, session: Session, command: Command, policy: int, done: Treatment) -> None:
+        """A message comes again, now or later; its protocol knows what becomes of that."""
+        for place in range(1, done.copies + 1):
+            if self._copies >= COPIES_MAX:
+                return
+            self._copies += 1
+            if done.apart_ns:
+                self._wait(session, command, policy, done.apart_ns * place, copy=True)
+            else:
+                self._come(session, command, policy)
+
+    def _come(self, session: Session, command: Command, policy: int) -> None:
+        """A message that was on its way goes on behind a policy."""
+        time_ns = self.engine.numbers.time_ns
+        if is_used(session, command):
+            self.carry_out(session, command, time_ns)
+        else:
+            self._meet_policies(session, command, time_ns, policy)
+
+    def _go_on(self, request: Request) -> None:
+        """A message that was held goes on, if its session is still there to be told what comes of it."""
+        self._copies = 0
+        if request.session.owner is not None and request.session.day == request.day:
+            self._come(request.session, request.command, request.policy)
+
     def carry_out(self, session: Session, command: Command, time_ns: int) -> bool:
         """Hand a message to the books, and do what policies want done after it."""
+        if self.answers.places.watching:
+            self.answers.places.note(session, command)
         handled = entry.HANDLERS[command[0]](session, command, time_ns)
         while self.ended:
             book, why = self.ended.pop()
@@ -144,17 +187,22 @@ class Stage:
 
     def refuse(self, session: Session, command: Command, refusal: Refusal) -> bool:
         """Refuse a message as its protocol knows it; always answered, if the protocol has an answer."""
+        if self.answers.places.watching:
+            self.answers.places.note(session, command)
         return refusing.refuse(session, command, refusal) or refusing.keep(session, command, refusal)
 
-    def _wait(self, session: Session, command: Command, policy: int = 0, ns: int = 0) -> bool:
+    def _wait(
+        self, session: Session, command: Command, policy: int = 0, ns: int = 0, behind: int = 0, copy: bool = False
+    ) -> bool:  # fmt: skip
         """Keep a message, for the hand or for so long."""
         if len(self.requests) >= REQUESTS_MAX:
             text = f"{REQUESTS_MAX} requests are waiting already"
-            return self.refuse(session, command, (REJECT_LIMIT, text))
-        for token in tokens_of(session, command):
-            session.tokens[token] = None
+            return copy or self.refuse(session, command, (REJECT_LIMIT, text))
+        if not copy:
+            for token in tokens_of(session, command):
+                session.tokens[token] = None
         number = self.number()
-        self.requests[number] = Request(number, session, session.day, command, policy)
+        self.requests[number] = Request(number, session, session.day, command, policy, behind, copy)
         if policy:
             self.engine.schedule.add(self.engine.numbers.time_ns + ns, "policy", self.engine.name, number)
         return True
@@ -166,29 +214,41 @@ class Stage:
     def pick(self, number: int) -> Request:
         """Take a request out; its tokens are free again."""
         request = self.requests.pop(number)
-        for token in tokens_of(request.session, request.command):
-            request.session.tokens.pop(token, None)
+        if not request.copy:
+            for token in tokens_of(request.session, request.command):
+                request.session.tokens.pop(token, None)
         return request
+
+    def holds_back(self, session: Session, policy: int) -> bool:
+        """Whether a policy holds a message of a session until others have passed."""
+        return any(r.policy == policy and r.session is session and r.behind for r in self.requests.values())
 
     def flush(self, session: Session | None, why: str) -> None:
         """Refuse whatever waits of a session, or (None) of all."""
         for number in [n for n, each in self.requests.items() if session in (None, each.session)]:
             request = self.pick(number)
-            if request.session.owner is not None and request.session.day == request.day:
+            live = request.session.owner is not None and request.session.day == request.day
+            if live and not request.copy:
                 self.refuse(request.session, request.command, (REJECT_CLOSED, why))
         self.rest()
 
     def end_day(self, sessions: Iterable[Session]) -> None:
         """The sessions' streams are about to end: what waits is refused, as long as they can be told."""
         self.flush(None, "the day has ended")
+        self.answers.release()
         live = {(session.number, token) for session in sessions for token in session.live}
         for number in [n for n, task in self._tasks.items() if (task.session, task.token) not in live]:
             self._drop(number)
+
+    def is_busy_with(self, session: Session) -> bool:
+        """Whether a message of a session waits, or an answer to it."""
+        return self.answers.holds(session) or any(each.session is session for each in self.requests.values())
 
     def forget(self, session: Session) -> None:
         """A session is gone."""
         for number in [n for n, each in self.requests.items() if each.session is session]:
             del self.requests[number]
+        self.answers.forget(session)
         for number in [n for n, task in self._tasks.items() if task.session == session.number]:
             self._drop(number)
         self.rest()
@@ -196,7 +256,7 @@ class Stage:
     # --------------------------------------------------------------------------------------------- orders
     def accepted(self, order: Order) -> None:
         """A new order was accepted, and is about to meet the market."""
-        if order[SESSION] is self.house:
+        if order[SESSION].number in self.own:
             return
         for policy in list(self.policies.values()):
             if not order[OPEN]:
@@ -212,39 +272,9 @@ class Stage:
             self._tasks_of[session.number, new_token] = found
 
     def fill(self, order: Order, quantity: int, price: int) -> list[int]:
-        """Execute so much of a live order against the house, wherever it waits; returns the numbers of the matches.
-
-        One that has no place yet, since it has just been accepted, takes; any other adds. quantity: 1 to what is open.
-        """
-        if self.house.owner is None:
-            self.house.begin_day()
-        book = order[BOOK]
-        placing.touch(book)
-        matches = []
-        quantity = min(quantity, order[OPEN])
-        while quantity > 0 and 0 < price <= PRICE_MAX:
-            part = min(quantity, shown_of(order)) if _lit(order) else quantity
-            self._fill(order, part, price)
-            matches.append(book.numbers.match)
-            quantity -= part
-        return matches
-
-    def _fill(self, order: Order, quantity: int, price: int) -> None:
-        """One match with the house."""
-        book, house, terms = order[BOOK], self.house, order[TERMS]
-        token = b"H%d" % (book.numbers.order + 1)
-        side = SELL if order[SIDE] == BUY else BUY
-        taking = order[LEVEL] is None and (terms is None or terms.where == LIT)
-        waiting = Terms(LIMIT)
-        waiting.where = DARK  # nobody has seen it
-        contra = [quantity, price, side, 0, house, token, 0, FOK, 0, b"", book, None, waiting if taking else None]
-        placing.accept(contra)
-        if taking:
-            trade(book, order, contra, quantity, price)
-        else:
-            trade(book, contra, order, quantity, price)
-            _tidy(order)
-        house.tokens.pop(token, None)
+        """Execute so much of a live order against the house (openoutcry.matcher.house); the numbers of the matches."""
+        assert self.house is not None
+        return house.fill(self.house, order, quantity, price)
 
     def cancel(self, order: Order, reason: int, leaves: int = 0) -> None:
         """Cancel a live order, or all but `leaves` of it, unasked."""
@@ -260,6 +290,15 @@ class Stage:
         task = Task(policy, order[SESSION].number, order[TOKEN], data)
         self._add(number, task)
         self.engine.schedule.add(self.engine.numbers.time_ns + ns, "policy", self.engine.name, number)
+
+    def wake(self, policy: int, ns: int) -> None:
+        """Have a policy woken."""
+        number = self.number()
+        self._wakes[number] = policy
+        self.engine.schedule.add(self.engine.numbers.time_ns + ns, "policy", self.engine.name, number)
+
+    def _policy(self, number: int) -> Installed | None:
+        return next((each for each in self.policies.values() if each.number == number), None)
 
     def _add(self, number: int, task: Task) -> None:
         self._tasks[number] = task
@@ -277,16 +316,18 @@ class Stage:
     def due(self, number: int, sessions: Mapping[int, Session]) -> None:
         """The time of a held message has come, or of a task, which counts while its policy and its order are there."""
         if number in self.requests:
-            request = self.pick(number)
-            if request.session.owner is not None and request.session.day == request.day:
-                self._meet_policies(request.session, request.command, self.engine.numbers.time_ns, request.policy)
+            self._go_on(self.pick(number))
             self.rest()
+            return
+        sleeper = self._policy(self._wakes.pop(number, 0))
+        if sleeper is not None:
+            sleeper.woken()
             return
         task = self._drop(number)
         session = sessions.get(task.session) if task is not None else None
         if task is None or session is None or session.owner is None:
             return
-        policy = next((each for each in self.policies.values() if each.number == task.policy), None)
+        policy = self._policy(task.policy)
         order = session.live.get(task.token)
         if policy is not None and order is not None:
             policy.due(order, task.data)
@@ -295,78 +336,43 @@ class Stage:
     @property
     def needed(self) -> bool:
         """Whether the engine needs a stage at all."""
-        return bool(self.engine.by_hand or self.stopped or self.policies or self.requests)
+        return bool(self.engine.by_hand or self.stopped or self.policies or self.requests or self.answers.held)
 
     def dump(self) -> tuple[Any, ...]:
         """For a snapshot."""
         return (
             self.stopped,
-            tuple((r.number, r.session.number, r.day, r.command, r.policy) for r in self.requests.values()),
+            tuple((r.number, r.session.number, *r[2:]) for r in self.requests.values()),
             tuple(policy.dump() for policy in self.policies.values()),
             tuple((number, *task) for number, task in self._tasks.items()),
+            self.answers.dump(),
+            tuple(self._wakes.items()),
         )
 
     def load(self, row: tuple[Any, ...], sessions: Mapping[int, Session]) -> None:
         """The reverse of ``dump``."""
-        from openoutcry.matcher import policies
+        from openoutcry.matcher.installed import restore
 
-        self.stopped, requests, installed, tasks = row
+        self.stopped, requests, installed, tasks, answers, wakes = row
+        self._wakes = dict(wakes)
         self.requests = {
-            number: Request(number, sessions[session], day, command, policy)
-            for number, session, day, command, policy in requests
-        }
+            number: Request(number, sessions[session], *rest) for number, session, *rest in requests
+        }  # fmt: skip
+        self.answers.load(answers, sessions)
         for each in installed:
-            policy = policies.restore(self, each)
+            policy = restore(self, each, sessions)
             self.policies[policy.name] = policy
         for number, policy_number, session, token, data in tasks:
             self._add(number, Task(policy_number, session, token, data))
 
 
-# ------------------------------------------------------------------------------------------------- messages
-def tokens_of(session: Session, command: Command) -> tuple[bytes, ...]:
-    """The tokens that a message uses up."""
-    kind = command[0]
-    if kind in refusing.NEW_ORDERS or kind == QUOTE or (kind == MASS_CANCEL and session.answered):
-        return (command[2],)
-    if kind in refusing.REPLACEMENTS or kind == WITHDRAW:
-        return (command[3],)
-    return (command[2], command[3]) if kind == CROSS else ()
-
-
-def _used(session: Session, command: Command) -> bool:
-    """Whether a message has come before, or is about an order that never was: its handler knows what to say."""
-    if any(token in session.tokens for token in tokens_of(session, command)):
-        return True
-    return command[0] in ABOUT_ORDERS and command[2] not in session.tokens
-
-
-ABOUT_ORDERS: Final = frozenset((*refusing.REPLACEMENTS, CANCEL, MODIFY, WITHDRAW))
-
-
-# ------------------------------------------------------------------------------------------------- places
-def _lit(order: Order) -> bool:
-    """Whether the market sees an order, or a part of it."""
-    terms = order[TERMS]
-    return order[LEVEL] is not None and (terms is None or terms.where == LIT)
-
-
-def _tidy(order: Order) -> None:
-    """Take a waiting order that is used up out of its place; let an iceberg show its next part."""
-    if not order[OPEN]:
-        placing.kill(order)
-        return
-    terms = order[TERMS]
-    if terms is not None:
-        terms.minimum = min(terms.minimum, order[OPEN])
-        if _lit(order) and not shown_of(order):
-            placing.restate(order, order[PRICE], RESTATED_REPLENISHED)
-
-
 # ------------------------------------------------------------------------------------------------- the machine's side
 def stage_of(machine: Machine, engine: Engine) -> Stage:
     """An engine's stage, made when it is first asked for. Raises VerbError when there can be no more desks."""
-    from openoutcry.matcher import desk
+    from openoutcry.matcher import desk, messagestage
 
+    if engine.stage is None and engine.plugin is not None:
+        engine.stage = messagestage.MessageStage(engine)
     if engine.stage is None:
         engine.stage = Stage(engine, desk.home_of(machine, engine, HOUSE))
     return engine.stage
@@ -400,6 +406,8 @@ def stop_engine(machine: Machine, asker: Asker, engine: str) -> Any:
 
 def _run(machine: Machine, name: str, running: bool) -> Any:
     found = find(machine.engines, "engine", "engine", name)
+    if found.kind == ECHO_KIND:
+        raise VerbError("wrong_state", "engine", f"engine {name!r} is of kind {found.kind}: it refuses nothing")
     if (found.stage is None or not found.stage.stopped) == running:
         state = "runs already" if running else "is stopped already"
         raise VerbError("wrong_state", "engine", f"engine {name!r} {state}")
@@ -409,3 +417,6 @@ def _run(machine: Machine, name: str, running: bool) -> Any:
 
 
 HANDLERS: Final[dict[str, Callable[..., Any]]] = {"start_engine": start_engine, "stop_engine": stop_engine}
+
+# At the end, since it needs what is above.
+from openoutcry.matcher.shaping import Answers  # noqa: E402  # it needs what is above

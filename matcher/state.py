@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 
 from openoutcry.errors import JournalError
-from openoutcry.matcher import placing
+from openoutcry.matcher import placing, pluginload
 from openoutcry.matcher.auction import Call
 from openoutcry.matcher.book import Book
 from openoutcry.matcher.configuration import defaults
@@ -45,13 +45,14 @@ from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.sessions import Endpoint, Peer, Session, Stream, User
 from openoutcry.matcher.stage import refresh, stage_of
 from openoutcry.matcher.terms import CALL, DARK, LIT, TRIGGER, Terms
+from openoutcry.plugins import PluginError
 from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES
 
 if TYPE_CHECKING:
     from openoutcry.matcher.machine import Machine
 
 MAGIC: Final = "open outcry machine"
-VERSION: Final = 3
+VERSION: Final = 4
 
 _UNUSED: Final = Call().dump()  # of a book that has had no auction, nor a phase of its own
 
@@ -70,7 +71,7 @@ def dump(machine: Machine) -> bytes:
             tuple(machine.counters.items()),
             tuple((s.name, s.end + len(s.events)) for s in machine.streams.values()),
             tuple((p.name, p.role, p.generation, p.last_command, p.stream.name) for p in machine.peers.values()),
-            tuple((e.dump(), _if_any(e.guard), _stage(e)) for e in machine.engines.values()),
+            tuple((e.dump(), _if_any(e.guard), _stage(e), _plugin(e)) for e in machine.engines.values()),
             tuple(_book(book) for book in machine.books.values()),
             tuple((u.name, u.endpoint, u.account, u.password_hash, u.firm) for u in machine.users.values()),
             tuple(_endpoint(endpoint) for endpoint in machine.endpoints.values()),
@@ -81,6 +82,8 @@ def dump(machine: Machine) -> bytes:
             _trades(machine),
             tuple(session.number for session in machine.numbers.again),
             machine.drafts.dump(),
+            machine.clock.dump(),
+            tuple((group, name, path) for (group, name), path in machine.plugins.items()),
         )
     )  # fmt: skip
     return packed
@@ -96,20 +99,25 @@ def _if_any(thing: Any) -> Row:
     return row if any(row) else ()
 
 
+def _plugin(e: Engine) -> Row:
+    return e.plugin.dump() if e.plugin is not None else ()
+
+
 def _stage(e: Engine) -> Row:
     return e.stage.dump() if e.stage is not None else ()
 
 
 def _book(b: Book) -> Row:
     call, quotes = (b.rooms.call.dump(), b.rooms.quotes.dump()) if b.rooms is not None else (_UNUSED, ())
+    worth = _if_any(b.rooms.worth) if b.rooms is not None else ()
     return (b.number, b.name, b.engine, b.symbol, b.halted, b.last_price, _pairs(b.properties),
-            () if call == _UNUSED else call, quotes)  # fmt: skip
+            () if call == _UNUSED else call, quotes, worth)  # fmt: skip
 
 
 def _endpoint(e: Endpoint) -> Row:
     return (e.name, e.engine.name, e.protocol, e.wanted, e.host, e.port, e.gateway, e.bound_host, e.bound_port,
             e.error, e.asker, _pairs(e.properties),
-            tuple((name, _pairs(given)) for name, given in e.fix_sessions.items()))  # fmt: skip
+            tuple((name, _pairs(given)) for name, given in e.fix_sessions.items()), tuple(e.held_sessions))  # fmt: skip
 
 
 def _session(s: Session) -> Row:
@@ -146,7 +154,8 @@ _OBJECTS: Final = (0, 4, 6)  # where a trade has its book, its one session and t
 
 # ------------------------------------------------------------------------------------------------- in
 def load(machine: Machine, data: bytes) -> Machine:
-    """Fill a new machine from the bytes of ``dump``. Raises JournalError when they are no dump of this version."""
+    """Fill a new machine from the bytes of ``dump``. Raises JournalError when they are no dump of this version, and
+    PluginError when a plugin that they need cannot be loaded."""
     try:
         magic, version, *parts = msgpack.unpackb(data, use_list=False, raw=False, strict_map_key=True)
         if magic != MAGIC:
@@ -154,7 +163,7 @@ def load(machine: Machine, data: bytes) -> Machine:
         if version != VERSION:
             raise JournalError(f"this state has version {version}, this program reads version {VERSION}")
         _fill(machine, parts)
-    except JournalError:
+    except (JournalError, PluginError):
         raise
     except Exception as error:  # whatever damaged bytes lead to, the caller falls back to an older snapshot
         raise JournalError(f"the state of a machine is damaged: {type(error).__name__}") from error
@@ -164,7 +173,7 @@ def load(machine: Machine, data: bytes) -> Machine:
 def _fill(machine: Machine, parts: list[Any]) -> None:
     """Everything in an order in which each thing finds what it names; at last the books get their phases."""
     (head, counters, streams, peers, engines, books, users, endpoints, sessions, orders, schedule, ledger,
-     trades, again, drafts) = parts  # fmt: skip
+     trades, again, drafts, clock, loaded) = parts  # fmt: skip
     numbers = machine.numbers
     (machine.sequence, machine.time_ns, machine.epoch, numbers.order, numbers.match,
      machine.books_made, machine.sessions_made) = head  # fmt: skip
@@ -174,7 +183,9 @@ def _fill(machine: Machine, parts: list[Any]) -> None:
         machine.streams.setdefault(name, Stream(name)).end = end
     for name, role, generation, last_command, stream in peers:
         machine.peers[name] = Peer(name, role, generation, last_command, machine.streams[stream])
-    for row, _, _ in engines:
+    for group, name, path in loaded:
+        pluginload.install(machine, group, name, path)
+    for row, *_ in engines:
         _add_engine(machine, row)
     for row in books:
         _add_book(machine, *row)
@@ -192,6 +203,7 @@ def _fill(machine: Machine, parts: list[Any]) -> None:
     _add_trades(machine, list(trades))
     numbers.again.update((machine.sessions[number], None) for number in again)
     machine.drafts.load(drafts)
+    machine.clock.load(clock)
     _begin(machine, engines)
 
 
@@ -204,7 +216,7 @@ def _add_engine(machine: Machine, row: Row) -> None:
 
 def _add_book(
     machine: Machine, number: int, name: str, engine: str, symbol: str, halted: bool, last_price: int, properties: Any,
-    call: Row, quotes: Row,
+    call: Row, quotes: Row, worth: Row,
 ) -> None:  # fmt: skip
     book = machine.make_book(number, name, engine, symbol)
     book.halted, book.last_price = halted, last_price
@@ -214,13 +226,14 @@ def _add_book(
 
 def _add_endpoint(
     machine: Machine, name: str, engine: str, protocol: str, wanted: str, host: str, port: int, gateway: str,
-    bound_host: str, bound_port: int, error: str, asker: Any, properties: Any, fix_sessions: Any,
+    bound_host: str, bound_port: int, error: str, asker: Any, properties: Any, fix_sessions: Any, held_sessions: Any,
 ) -> None:  # fmt: skip
     endpoint = machine.endpoints[name] = Endpoint(name, machine.engines[engine], protocol, wanted, host, port)
     endpoint.gateway, endpoint.bound_host, endpoint.bound_port = gateway, bound_host, bound_port
     endpoint.error, endpoint.asker = error, asker
     endpoint.properties = {**defaults(ENDPOINT_PROPERTIES), **dict(properties)}
     endpoint.fix_sessions = {name: dict(given) for name, given in fix_sessions}
+    endpoint.held_sessions = dict.fromkeys(held_sessions)
 
 
 def _add_session(
@@ -279,11 +292,13 @@ def _put(book: Book, order: Order) -> None:
 
 def _fill_rooms(machine: Machine, books: Any) -> None:
     """What the rooms hold beside orders."""
-    for book, (*_, call, quotes) in zip(machine.books.values(), books, strict=True):
+    for book, (*_, call, quotes, worth) in zip(machine.books.values(), books, strict=True):
         if call:
             rooms_of(book).call.load(call)
         if quotes:
             rooms_of(book).quotes.load(quotes)
+        if worth:
+            rooms_of(book).worth.load(worth)
 
 
 def _add_trades(machine: Machine, fields: list[Any]) -> None:
@@ -297,12 +312,14 @@ def _add_trades(machine: Machine, fields: list[Any]) -> None:
 
 def _begin(machine: Machine, engines: Any) -> None:
     """What is worked out from all the rest: what guards watch, and the phases of the books."""
-    for engine, (_, guard, stage) in zip(machine.engines.values(), engines, strict=True):
+    for engine, (_, guard, stage, plugin) in zip(machine.engines.values(), engines, strict=True):
         for book in engine.symbols.values():
             engine.adopt(book)
         if guard:
             guard_of(machine, engine).load(guard)
-        if stage:
+        if plugin:
+            pluginload.restore(machine, engine, plugin)
+        if stage:  # its kind depends on whether there is a plugin
             stage_of(machine, engine).load(stage, machine.sessions)
             refresh(engine)
     machine.numbers.unsettled.clear()

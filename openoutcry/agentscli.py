@@ -6,16 +6,15 @@ Nothing but the standard library is imported before the command is run: this mod
 from __future__ import annotations
 
 import argparse
-import os
-from typing import Any, Final
+from typing import Final
 
-Commands = Any  # argparse's own type for the result of add_subparsers is private
+from openoutcry.options import Commands, add_directory, command
 
 _MORE: Final = """\
 KINDS is a list of maker (quotes both sides around the price), zero (zero intelligence: orders at random), momentum
 (follows the market) and value (has an opinion of its own), each with =NUMBER or without: maker=2,zero=3,value.
 
-A price is constant:150.25, walk:150.25,step=0.01,every_ms=100 (random walk), revert:150.25,pull=50 (is pulled back),
+A price is 150.25 (stays), walk:150.25,step=0.01,every_ms=100 (random walk), revert:150.25,pull=50 (is pulled back),
 replay:FILE.csv,speed=2,loop=yes (trades or quotes), zmq:tcp://127.0.0.1:5555 or stdin (lines: AAPL 150.25). Without
 SYMBOL= it is for all symbols. Default: a walk from the middle of the market.
 
@@ -24,14 +23,11 @@ exit code: 0 all orders were answered and taken out again; 1 not, or the exchang
 
 def add(commands: Commands, directory: str) -> None:
     """Add ``agents`` to the command line. directory: the default of --directory."""
-    made: argparse.ArgumentParser = commands.add_parser(
-        "agents", help="let agents trade on the running exchange", epilog=_MORE,
-        description="Let agents trade on the running exchange until interrupted, and sum up.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = command(
+        commands, "agents", _run, "let agents trade on the running exchange",
+        description="Let agents trade on the running exchange until interrupted, and sum up.", more=_MORE,
     )  # fmt: skip
-    made.set_defaults(run=_run)
-    made.add_argument("--directory", metavar="DIR", default=os.environ.get("OPENOUTCRY_DIRECTORY", directory),
-                      help="where the exchange keeps its files (default: %(default)s)")  # fmt: skip
+    add_directory(made, directory)
     made.add_argument("--agents", metavar="KINDS", default="maker,zero,momentum,value",
                       help="how many of each kind (default: one of each)")  # fmt: skip
     made.add_argument("--activity", choices=("none", "slow", "fast"), default="slow",

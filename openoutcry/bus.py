@@ -269,9 +269,14 @@ def matcher_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]
     return socket
 
 
-def service_socket(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
-    """A ROUTER that answers REQ or DEALER clients: the control service, the snapshot service."""
+def service_socket(context: zmq.Context[Any], address: str, replies: int = HWM_FRAMES) -> zmq.Socket[bytes]:
+    """A ROUTER that answers REQ or DEALER clients: the control service, the snapshot service.
+
+    replies: how many may wait for one client. ZeroMQ counts places as free again only when half of them are, so a
+    client is sure of half as many.
+    """
     socket = _socket(context, zmq.ROUTER, HWM_FRAMES)
+    socket.setsockopt(zmq.SNDHWM, replies)
     socket.bind(address)
     return socket
 

@@ -1,4 +1,5 @@
-"""The command line: ``openoutcry up | down | status | ctl | demo | agents | watch | play | fix``, and the parts.
+"""The command line: ``openoutcry up | down | status | ctl | demo | agents | watch | play | record | replay | fix``, and
+the parts.
 
 Every option can also be given as ``OPENOUTCRY_<OPTION>`` in the environment; the option wins.
 
@@ -19,7 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import __version__, agentscli, compiled, fixcli
+from openoutcry import __version__, agentscli, compiled, fixcli, pricescli, scenariocli
+from openoutcry.options import Commands
 
 if TYPE_CHECKING:
     from openoutcry.process import Settings
@@ -37,6 +39,8 @@ _SETTINGS: Final = {  # option of openoutcry.process.Settings: what it says in t
     "feed_port": "TCP port of the market data feed, 0: any, kept afterwards",
     "snapshot_port": "TCP port of the market data snapshots, 0: any, kept afterwards",
     "gateways": "number of gateway processes",
+    "plugins": "modules from which load_engine and load_protocol may load, separated by commas; none unless set",
+    "plugin_path": "directories in which these are looked for as well, separated as in PATH",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
 }
 
@@ -106,6 +110,8 @@ def _status(args: argparse.Namespace) -> int:
 def _ctl(args: argparse.Namespace) -> int:
     from openoutcry import ctl
 
+    if args.file is not None:
+        return _script(args)
     if not args.words:
         print(ctl.overview())
         return 0
@@ -121,6 +127,19 @@ def _ctl(args: argparse.Namespace) -> int:
 
     with ControlClient(args.directory, args.timeout) as client:
         return ctl.run(client, verb, values, args.json)
+
+
+def _script(args: argparse.Namespace) -> int:
+    from openoutcry import script
+    from openoutcry.errors import VerbError
+
+    if args.words:
+        raise VerbError("bad_argument", "", f"a verb ({args.words[0]}) and --file do not go together")
+    lines = script.read(args.file)
+    from openoutcry.clients.control import ControlClient
+
+    with ControlClient(args.directory, args.timeout) as client:
+        return script.run(client, lines, args.json, args.keep_going)
 
 
 def _watch(args: argparse.Namespace) -> int:
@@ -147,7 +166,9 @@ def _play(args: argparse.Namespace) -> int:
     if not colon or not port.isdecimal():
         raise VerbError("bad_argument", "endpoint", f"--endpoint is {args.endpoint!r}, it must be HOST:PORT")
     password = ctl.read_secret(args.password) if args.password else ""
-    return play.run(args.scenario, host, int(port), auto=args.auto, username=args.user, password=password)
+    stocks = dict(each.split("=", 1) for each in args.stocks.split(",") if "=" in each)
+    return play.run(args.scenario, host, int(port), auto=args.auto, username=args.user, password=password,
+                    stocks=stocks)  # fmt: skip
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -203,13 +224,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     top.add_argument("--version", action="version", version=f"openoutcry {__version__} ({compiled.build()})")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_add_up, _add_down, _add_status, _add_ctl, _add_demo, _add_agents, _add_watch, _add_play, fixcli.add,
-                _add_audit, _add_parts):  # fmt: skip
+    for add in (_add_up, _add_down, _add_status, _add_ctl, _add_demo, _add_agents, _add_prices, _add_watch,
+                _add_play, _add_scenarios, fixcli.add, _add_audit, _add_parts):  # fmt: skip
         add(commands)
     return top
-
-
-Commands = Any  # argparse's own type for the result of add_subparsers is private
 
 
 def _command(
@@ -250,6 +268,8 @@ def _add_ctl(commands: Commands) -> None:
     _directory(made)
     _flag(made, "json", "print the value as JSON")
     _option(made, "timeout", 10.0, "seconds to wait for an answer (default: %(default)s)", type=float, metavar="S")
+    _option(made, "file", None, "carry out a script: a verb on each line; - reads standard input", metavar="FILE")
+    _flag(made, "keep_going", "with --file: go on after a verb that is refused")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="VERB", help="a verb and its arguments")
 
 
@@ -262,6 +282,10 @@ def _add_demo(commands: Commands) -> None:
 
 def _add_agents(commands: Commands) -> None:
     agentscli.add(commands, default_directory())
+
+
+def _add_prices(commands: Commands) -> None:
+    pricescli.add(commands, default_directory())
 
 
 def _add_watch(commands: Commands) -> None:
@@ -279,7 +303,12 @@ def _add_play(commands: Commands) -> None:
                       default=os.environ.get("OPENOUTCRY_ENDPOINT"), help="where to connect")  # fmt: skip
     _option(made, "user", "", "user to log in as", metavar="NAME")
     made.add_argument("--password", default="", metavar="-|@FILE", help="where to read the password from")
+    _option(made, "stocks", "", "stocks for the order book ids in the file, as 1=AAPL,2=MSFT", metavar="ID=STOCK,...")
     _flag(made, "auto", "send everything at once, without waiting for a key")
+
+
+def _add_scenarios(commands: Commands) -> None:
+    scenariocli.add(commands, default_directory())
 
 
 def _add_audit(commands: Commands) -> None:

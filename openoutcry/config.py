@@ -1,11 +1,14 @@
 """A TOML file that describes an exchange: settings of its processes, and verbs to carry out when it is up.
 
     [settings]                      fields of openoutcry.process.Settings
+    [[load_engine]] [[load_protocol]]
+                                    plugins: name and path (docs/plugins.md)
     [[engine]] [[book]] [[endpoint]] [[user]]
                                     arguments of create_engine, create_book ...; ``properties = {...}`` sets properties
+    [[session]]                     a FIX session: its endpoint and its settings (openoutcry.config_sessions)
     [[do]]                          any other verb: verb = "open", engine = "main"
 
-Carried out in this order: engines, books, endpoints, users, then [[do]] from top to bottom.
+Carried out in this order: plugins, engines, books, endpoints, users, sessions, then [[do]] from top to bottom.
 
 Invariant: carrying a file out again changes nothing that it says already. What exists with equal values is left
 alone, what exists with other values is an error (nothing is ever deleted for a file); properties get the file's
@@ -22,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from openoutcry import parameters, verbs
+from openoutcry import config_sessions, parameters, verbs
 from openoutcry.errors import ClusterError, VerbError
 
 FILE_MAX: Final = 4_000_000  # bytes: some ten thousand books; a larger file is a mistake
@@ -42,17 +45,21 @@ class _Kind(NamedTuple):
 
 
 KINDS: Final = {
+    "load_engine": _Kind("load_engine", "engine_kinds", "", "", {}),
+    "load_protocol": _Kind("load_protocol", "protocols", "", "", {}),
     "engine": _Kind("create_engine", "engines", "set_engine_property", "engine", verbs.ENGINE_PROPERTIES),
     "book": _Kind("create_book", "books", "set_book_property", "book", verbs.BOOK_PROPERTIES),
     "endpoint": _Kind("create_endpoint", "endpoints", "set_protocol_property", "endpoint", verbs.ENDPOINT_PROPERTIES),
     "user": _Kind("create_user", "users", "", "", {}),
 }
+SESSION: Final = "session"
+TABLES: Final = (*KINDS, SESSION, "do")  # in the order in which they are carried out
 _FORBIDDEN: Final = "verbs that only look have no place in a file"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a file. where: for people, ``exchange.toml, [[book]] 2 (aapl)``. kind: a key of KINDS, or "do"."""
+    """One entry of a file. where: for people, ``exchange.toml, [[book]] 2 (aapl)``. kind: one of TABLES."""
 
     where: str
     kind: str
@@ -89,9 +96,9 @@ def load(path: str | Path) -> Config:
 
 def check(content: dict[str, Any], path: Path) -> Config:
     """Check the parsed content of a file."""
-    unknown = sorted(set(content) - {"settings", "do", *KINDS})
+    unknown = sorted(set(content) - {"settings", *TABLES})
     if unknown:
-        raise ClusterError(f"{path}: unknown table {unknown[0]!r}; there are: settings, {', '.join(KINDS)}, do")
+        raise ClusterError(f"{path}: unknown table {unknown[0]!r}; there are: settings, {', '.join(TABLES)}")
     settings = content.get("settings", {})
     if not isinstance(settings, dict):
         raise ClusterError(f"{path}: settings is a table: [settings]")
@@ -110,22 +117,23 @@ def _check_settings(settings: dict[str, Any], path: Path) -> None:
 
 
 def _rows(content: dict[str, Any], path: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
-    for kind in (*KINDS, "do"):
+    for kind in TABLES:
         rows = content.get(kind, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ClusterError(f"{path}: {kind} is written [[{kind}]], once for each")
         for number, row in enumerate(rows, 1):
-            label = row.get("name", row.get("verb", ""))
-            yield (
-                kind,
-                row,
-                f"{path}, [[{kind}]] {number}" + (f" ({label})" if isinstance(label, str) and label else ""),
-            )
+            label = config_sessions.label(row) if kind == SESSION else row.get("name", row.get("verb", ""))
+            named = f" ({label})" if isinstance(label, str) and label else ""
+            yield kind, row, f"{path}, [[{kind}]] {number}{named}"
 
 
 def _entry(kind: str, row: dict[str, Any], where: str, path: Path) -> Entry:
     values = dict(row)
     try:
+        if kind == SESSION:
+            properties = values.pop("properties", {})
+            config_sessions.check(values, properties)
+            return Entry(where, kind, config_sessions.CREATE, values, properties)
         verb = KINDS[kind].create if kind in KINDS else _verb(values)
         properties = values.pop("properties", {}) if kind in KINDS else {}
         arguments = _secrets(verb, values, path)
@@ -167,8 +175,8 @@ def _secrets(verb: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
 def _properties(kind: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise VerbError("bad_argument", "properties", 'properties is a table: properties = {tick_size = "0.01"}')
-    if kind == "user" and given:
-        raise VerbError("bad_argument", "properties", "a user has no properties")
+    if given and not KINDS[kind].set_property:
+        raise VerbError("bad_argument", "properties", f"a {kind} has no properties")
     for name, value in given.items():
         try:
             parameters.set_property(KINDS[kind].properties, kind, name, value)
@@ -188,6 +196,8 @@ def apply(config: Config, call: Call, say: Say = lambda _: None) -> None:
         try:
             if entry.kind == "do":
                 _do(entry, call, say)
+            elif entry.kind == SESSION:
+                config_sessions.make(entry.arguments, entry.properties, call, say)
             else:
                 _make(entry, found[entry.kind], call, say)
         except VerbError as error:

@@ -2,6 +2,8 @@
 
 Help, arguments and checks come from the table in ``openoutcry.verbs``; a verb added there is here at once.
 
+``--file`` carries out many of them: openoutcry.script.
+
 A secret (the password of create_user) had better not be on the command line, where every user of the machine can
 read it: left out it is asked for, ``-`` reads it from standard input and ``@FILE`` from a file.
 """
@@ -12,6 +14,7 @@ import argparse
 import getpass
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +26,7 @@ from openoutcry.fix.settings import SESSION_SETTINGS
 if TYPE_CHECKING:
     from openoutcry.clients.control import ControlClient
 
+_OPTIONS: Final = re.compile(r"(?:[a-z_]+=\S+(?: +(?!$)|$))+")  # several in one word
 _NAMED: Final = re.compile(r"([A-Za-z_]+)=(.*)", re.DOTALL)
 ARGUMENT_NOTES: Final = """\
 Arguments are given in this order, or as name=value in any order.
@@ -52,7 +56,8 @@ def explain(row: verbs.Verb) -> str:
     lines += [f"  {p.name:<{width}}  {p.meaning}{_kind(p)}" for p in row.parameters]
     properties = {
         "set_engine_property": verbs.ENGINE_PROPERTIES, "set_book_property": verbs.BOOK_PROPERTIES,
-        "set_protocol_property": verbs.ENDPOINT_PROPERTIES, "set_session_property": SESSION_SETTINGS,
+        "set_protocol_property": verbs.ENDPOINT_PROPERTIES,
+        "set_session_property": SESSION_SETTINGS | verbs.SESSION_PROPERTIES,
         "set_order_property": verbs.DRAFT_ORDER_PROPERTIES, "set_quote_property": verbs.DRAFT_QUOTE_PROPERTIES,
     }.get(row.name)  # fmt: skip
     if properties:
@@ -109,18 +114,26 @@ def verb_parser(verb: str, options: argparse.ArgumentParser) -> argparse.Argumen
 
 
 def split(verb: str, words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Words of a command line as positional and named arguments. Raises VerbError for a name given twice."""
+    """Words of a command line as positional and named arguments. Raises VerbError for a name given twice.
+
+    Of a verb that takes options, ``percent=50`` is one of them, and so are the words of ``"percent=50 side=buy"``.
+    """
     positional: list[str] = []
+    options: list[str] = []
     named: dict[str, str] = {}
     known = {p.name for p in verbs.VERBS[verb].parameters} if verb in verbs.VERBS else set()
     for word in words:
         match = _NAMED.fullmatch(word)
         if match is None or not (match[1].islower() or match[1] in known):  # AAPL=50 is a value
             positional.append(word)
-        elif match[1] in named:
-            raise VerbError("bad_argument", match[1], f"{verb}: {match[1]} is given twice")
-        else:
+        elif match[1] in known or "options" not in known:
+            if match[1] in named:
+                raise VerbError("bad_argument", match[1], f"{verb}: {match[1]} is given twice")
             named[match[1]] = match[2]
+        else:
+            options.append(word if _OPTIONS.fullmatch(word) else f"{match[1]}={shlex.quote(match[2])}")
+    if options:
+        named["options"] = " ".join([*([named["options"]] if "options" in named else []), *options])
     return positional, named
 
 
@@ -184,11 +197,16 @@ ANSWERING: Final = frozenset(("accept_request", "reject_request", "fill_request"
 
 def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool) -> int:
     """Carry out a verb and print its value."""
-    value = client.call(verb, **values)
+    tell(verb, client.call(verb, **values), as_json)
+    return 0
+
+
+def tell(verb: str, value: Any, as_json: bool) -> None:
+    """Print what a verb has returned."""
     if as_json:
         print(json.dumps(value, sort_keys=True))
     elif value is None:
-        print("done")
+        print("done" if verbs.VERBS[verb].journaled else "nothing")
     elif verb in TELLING:
         print(narrate.tell_all(value) or "nothing")
     elif verb in ANSWERING:
@@ -198,4 +216,3 @@ def run(client: ControlClient, verb: str, values: dict[str, Any], as_json: bool)
         from openoutcry.tables import show
 
         print(show(value))
-    return 0

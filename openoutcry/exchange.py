@@ -14,9 +14,10 @@ import builtins
 import importlib
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from openoutcry import parts, records
-from openoutcry.errors import ClusterError, OpenOutcryError
+from openoutcry.errors import ClusterError, OpenOutcryError, VerbError
 from openoutcry.handles import (
     Book,
     Desk,
@@ -41,8 +42,12 @@ from openoutcry.handles import (
 
 # The rest is imported in start(), when the nursery is already loading what the parts need, on another core.
 if TYPE_CHECKING:
+    from openoutcry.agents.following import Following
+    from openoutcry.clients.batch import Batch
     from openoutcry.clients.control import ControlClient
+    from openoutcry.clock import ExchangeClock
     from openoutcry.config import Config
+    from openoutcry.sessions import Session
     from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader
 
 SEGMENT_BYTES: Final = 1024 * 1024  # of the journal: a test's is short, and a segment is written out in advance
@@ -84,6 +89,7 @@ class Exchange:
         self._lock = threading.RLock()
         self._directory = Path()
         self._clients: builtins.list[OuchTrader | FixTrader | MarketWatcher] = []
+        self._followings: builtins.list[Following] = []
 
     # ------------------------------------------------------------------------------------- from start to stop
     def __enter__(self) -> Self:
@@ -124,6 +130,9 @@ class Exchange:
 
             self._config = config.load(self._config_file)
             self._settings = {**self._config.settings, **self._settings}
+        if self._settings.get("plugins"):  # the parts are to find what this process finds
+            path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+            self._settings = {"plugin_path": path, **self._settings}
         self._settings = asdict(Settings(**{"segment_bytes": SEGMENT_BYTES, **self._settings}))
 
     def _begin(self, nursery: parts.NurseryProcess) -> None:
@@ -232,18 +241,35 @@ class Exchange:
         """Delete everything that was made since the start, and close the clients: for the next test.
 
         Parts that were killed are started again, and what ``config`` says is made again. What counts up goes on
-        counting: order and match numbers. Raises ClusterError, VerbError.
+        counting: order and match numbers, and the fees that accounts have paid. Time is the host's again: an exchange
+        whose clock was moved begins anew, unless its directory was given; then the clock goes on from where it is.
+        Raises ClusterError, VerbError.
         """
         from openoutcry.testkit.market import clear
 
         self.close_clients()
         if dead := [name for name in self._running().names if name not in self.pids]:
             self.restart(*dead)
+        clock = self.clock()
+        if self._given is None and (clock.stopped or clock.offset_ns):
+            self._begin_anew()
+            return
+        if clock.stopped:
+            self.start_clock()
         clear(self)
         if self._config is not None:
             from openoutcry import config
 
             config.apply(self._config, self.call)
+
+    def _begin_anew(self) -> None:
+        """Time never goes back: what has the host's time is another exchange."""
+        with self._lock:
+            if self._control is not None:
+                self._control.disconnect()
+            self._running().stop()
+            self._control = self._parts = None
+            self.start()
 
     def ouch_client(
         self, endpoint: str | Endpoint | None = None, user: str = "", password: str = "", **options: Any
@@ -294,7 +320,10 @@ class Exchange:
         return tuple(self._clients)
 
     def close_clients(self) -> None:
-        """Close all of them, whatever state they are in."""
+        """Close all of them, whatever state they are in, and follow no prices any more."""
+        followings, self._followings = self._followings, []
+        for following in followings:
+            following.close()
         clients, self._clients = self._clients, []
         for client in clients:
             with suppress(OpenOutcryError):
@@ -310,11 +339,25 @@ class Exchange:
         return port(self, protocol)
 
     def endpoint(self, name: str) -> Endpoint:
-        """The endpoint ``name``, as it is now. Raises ClusterError when there is none."""
-        for row in self.list("endpoints"):
+        """The endpoint ``name``, as it is now. Raises VerbError when there is none."""
+        return self._endpoint(self._row("endpoint", name))
+
+    def engine(self, name: str) -> Engine:
+        """The engine ``name``. Raises VerbError when there is none."""
+        return Engine(self, name, self._row("engine", name)["kind"])
+
+    def book(self, name: str) -> Book:
+        """The book ``name``. Raises VerbError when there is none."""
+        row = self._row("book", name)
+        return Book(self, name, row["engine"], row["symbol"])
+
+    def _row(self, kind: str, name: str) -> Mapping[str, Any]:
+        rows = self.list(f"{kind}s")
+        for row in rows:
             if row["name"] == name:
-                return self._endpoint(row)
-        raise ClusterError(f"no endpoint {name!r}")
+                return dict(row)
+        known = ", ".join(row["name"] for row in rows) or "none"
+        raise VerbError("unknown_name", kind, f"there is no {kind} {name!r}; there are: {known}")
 
     # ------------------------------------------------------------------------------------- verbs
     def call(self, verb: str, *arguments: Any, **named: Any) -> Any:
@@ -326,6 +369,28 @@ class Exchange:
                 raise ClusterError("this exchange is not running")
             try:
                 return records.of(self._control.call(verb, *plain, **named))
+            except OpenOutcryError as error:
+                if died := self._obituaries():
+                    error.add_note(died)
+                raise
+
+    def batch(self, stop: bool = False, raises: bool = True) -> Batch:
+        """Collect verbs, to send them together when the ``with`` block ends; each answers with an Outcome.
+
+        stop: leave out what comes after the first that is refused. raises: raise the first error at the end. See
+        openoutcry.clients.batch.
+        """
+        from openoutcry.clients.batch import Batch
+
+        return Batch(self._carry_out, stop, raises, lambda one: name_of(one) if isinstance(one, Handle) else one,
+                     records.of)  # fmt: skip
+
+    def _carry_out(self, parts: builtins.list[bytes], stop: bool) -> Iterator[tuple[VerbError | None, Any]]:
+        with self._lock:
+            if self._control is None:
+                raise ClusterError("this exchange is not running")
+            try:
+                yield from self._control.carry_out(parts, stop)
             except OpenOutcryError as error:
                 if died := self._obituaries():
                     error.add_note(died)
@@ -391,6 +456,22 @@ class Exchange:
     def set_protocol_property(self, endpoint: str | Endpoint, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.ENDPOINT_PROPERTIES."""
         self.call("set_protocol_property", endpoint, name, value)
+
+    def set_endpoint_engine(self, endpoint: str | Endpoint, engine: str | Engine) -> Endpoint:
+        """Have an endpoint serve another engine; its sessions stay, and must have no live orders."""
+        return self._endpoint(self.call("set_endpoint_engine", endpoint, engine))
+
+    def set_endpoint_protocol(self, endpoint: str | Endpoint, protocol: str) -> Endpoint:
+        """Have an endpoint speak another protocol on the port it has; its sessions are forgotten."""
+        return self._endpoint(self.call("set_endpoint_protocol", endpoint, protocol))
+
+    def load_engine(self, name: str, path: str) -> dict[str, Any]:
+        """Let engines be of a kind of one's own: docs/plugins.md. path: "package.module:Class"; see `plugins`."""
+        return dict(self.call("load_engine", name, path))
+
+    def load_protocol(self, name: str, path: str) -> dict[str, Any]:
+        """Let endpoints speak a protocol of one's own: docs/plugins.md. path: "package.module:function"."""
+        return dict(self.call("load_protocol", name, path))
 
     def create_session(self, endpoint: str | Endpoint, **settings: str | int | bool) -> FixSession:
         """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS, as SenderCompID="ISLD" (ours)."""
@@ -474,7 +555,58 @@ class Exchange:
         """Go on trading in a halted market; books halted by ``halt`` stay so."""
         self.call("resume_market", engine, auction)
 
+    # ------------------------------------------------------------------------------------- time
+    @property
+    def clock(self) -> ExchangeClock:
+        """The exchange's clock, to be stopped and moved: ``clock.advance(hours=8)``; ``clock()`` is the verb."""
+        from openoutcry.clock import ExchangeClock
+
+        return ExchangeClock(self)
+
+    def stop_clock(self) -> records.Record:
+        """Have the exchange's time stand still."""
+        found: records.Record = self.call("stop_clock")
+        return found
+
+    def start_clock(self) -> records.Record:
+        """Have the exchange's time go on, from where it stands."""
+        found: records.Record = self.call("start_clock")
+        return found
+
+    def advance_clock(self, duration: str, silent: bool = False) -> records.Record:
+        """Move the exchange's time forward, by "8h30m" or the like; returns how far it has come: ``remaining_ns``.
+
+        ``clock.advance`` goes all the way, however much there is to do on it.
+        """
+        found: records.Record = self.call("advance_clock", duration, silent)
+        return found
+
     # ------------------------------------------------------------------------------------- risk
+    def set_price(self, book: str | Book, price: Price) -> None:
+        """Set what a book's security is worth: market-maker policies quote around it."""
+        self.call("set_price", book, price)
+
+    def prices(
+        self, book: str | Book, source: Any, speed: int | str | float = 1, loop: bool = False, seed: int = 1,
+        symbol: str | None = None,
+    ) -> Following:  # fmt: skip
+        """Have a book's price follow a source, in the background; it ends with the exchange at the latest.
+
+        source: the path of a CSV or Parquet file of trades or quotes; rows of (seconds, price); a word as for
+        ``openoutcry prices``: "walk:150.25,step=0.05", "zmq:tcp://127.0.0.1:5555"; or openoutcry.agents.prices.Prices.
+        speed, loop: of files and rows. symbol: what the source calls it; None: as the book does. Raises VerbError for
+        a word that makes no sense, ClientError for rows that do.
+        """
+        from openoutcry.agents import following
+        from openoutcry.clients.control import ControlClient
+
+        what = following.source_of(source, symbol or self.describe(book)["symbol"], speed, loop, seed)
+        control = ControlClient(self._directory)  # of its own: other threads have the exchange's
+        follower = following.Follower(what, lambda price: control.set_price(name_of(book), price))
+        made = following.Following(follower, control.disconnect)
+        self._followings.append(made)
+        return made
+
     def set_limit(self, engine: str | Engine, scope: str, name: str, rule: str, value: str | int | bool) -> None:
         """Set a risk limit: openoutcry.verbs.LIMIT_RULES, for one of LIMIT_SCOPES."""
         self.call("set_limit", engine, scope, name, rule, value)
@@ -684,6 +816,78 @@ class Exchange:
     def correct_trade(self, match: int, price: Price, reason: str = "erroneous") -> records.Record:
         """Change the price of a trade."""
         found: records.Record = self.call("correct_trade", match, price, reason)
+        return found
+
+    # ------------------------------------------------------------------------------------- sessions held in the hand
+    def session(self, endpoint: str | Endpoint, name: str | FixSession) -> Session:
+        """A client's session, to be held in the hand: its user, or both ends of a FIX session."""
+        from openoutcry.sessions import Session
+
+        return Session(self, name_of(endpoint), name_of(name))
+
+    def accept_session(self, endpoint: str | Endpoint, connection: int | None = None, timeout_ms: int = 0) -> Session:
+        """Let a client log on whom auto_accept=false holds; the one that waits longest, if no connection is given.
+
+        ``Endpoint.accept_session`` waits as long as one likes.
+        """
+        from openoutcry.sessions import Session
+
+        found = self.call("accept_session", endpoint, connection, timeout_ms)
+        return Session(self, name_of(endpoint), found["session"], found["session_number"], found["since"])
+
+    def reject_session(
+        self, endpoint: str | Endpoint, connection: int | None = None, reason: str = ""
+    ) -> records.Record:
+        """Refuse a client whom auto_accept=false holds."""
+        found: records.Record = self.call("reject_session", endpoint, connection, reason)
+        return found
+
+    def next_message(self, endpoint: str | Endpoint, session: str, timeout_ms: int = 0) -> records.Record | None:
+        """The oldest message that auto_receive=false holds and nobody has taken yet, None when there is none."""
+        found: records.Record | None = self.call("next_message", endpoint, str(session), timeout_ms)
+        return found
+
+    def process_message(self, endpoint: str | Endpoint, session: str, message: int | None = None) -> records.Record:
+        """Hand a held message to the engine: the oldest, or the one of that number."""
+        found: records.Record = self.call("process_message", endpoint, str(session), message)
+        return found
+
+    def discard_message(self, endpoint: str | Endpoint, session: str, message: int | None = None) -> records.Record:
+        """Throw a held message away: the oldest, or the one of that number."""
+        found: records.Record = self.call("discard_message", endpoint, str(session), message)
+        return found
+
+    def send_session_message(
+        self, endpoint: str | Endpoint, session: str, message: str | Mapping[str, Any] = "", raw: str | bytes = "",
+        sequence: int = 0, checksum: int = 0, length: int = 0,
+    ) -> records.Record:  # fmt: skip
+        """Send a client any message, also a broken one.
+
+        message: a dictionary as openoutcry.messages has it, or its JSON. raw: bytes, or their hexadecimal text, sent as
+        they are. sequence, checksum, length: added to the right one.
+        """
+        from openoutcry.sessions import text_of
+
+        data = raw.hex() if isinstance(raw, bytes) else raw
+        found: records.Record = self.call(
+            "send_session_message", endpoint, str(session), text_of(message), data, sequence, checksum, length
+        )
+        return found
+
+    def drop_session(self, endpoint: str | Endpoint, session: str, how: str = "clean") -> records.Record:
+        """End a client's connection; how: one of openoutcry.verbs.HOW_TO_DROP."""
+        found: records.Record = self.call("drop_session", endpoint, str(session), how)
+        return found
+
+    def wait_for(
+        self, endpoint: str | Endpoint, kind: str, session: str | None = None, timeout_ms: int = 0, since: int = 0
+    ) -> records.Record | None:
+        """The next thing of that kind that happened at an endpoint, None when it has not happened.
+
+        ``Endpoint.wait_for`` waits as long as one likes.
+        """
+        of = None if session is None else str(session)
+        found: records.Record | None = self.call("wait_for", endpoint, kind, of, timeout_ms, since)
         return found
 
     # ------------------------------------------------------------------------------------- looking

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from openoutcry.options import Commands
+
 if TYPE_CHECKING:
     from openoutcry.clients.fix import FixClient, Received, Vocabulary
     from openoutcry.fix.settings import SessionSettings
     from openoutcry.fix.transcript import Entry
-
-Commands = Any  # argparse's own type for the result of add_subparsers is private
 
 VERSIONS: Final = ("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2")
 WAIT_S: Final = 1.0

@@ -8,16 +8,33 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from openoutcry.errors import ClusterError
+from openoutcry.errors import ClusterError, VerbError
 
 if TYPE_CHECKING:
+    from openoutcry.agents.following import Following
     from openoutcry.exchange import Exchange
+    from openoutcry.sessions import Session
     from openoutcry.testkit.books import Side
 
+Client = TypeVar("Client")
 LOOK_AGAIN_S: Final = 0.002  # between two looks at what waits
+
+
+def _words(value: str | int | bool | Iterable[float] | Path) -> str:
+    """An option of a policy as text: several values with commas, those of a file by lines, blanks or commas."""
+    if isinstance(value, Path):
+        try:
+            return ",".join(value.read_text(encoding="utf-8").replace(",", " ").split())
+        except (OSError, UnicodeDecodeError) as error:
+            raise VerbError("bad_argument", "options", f"cannot read {value}: {error}") from None
+    if isinstance(value, str | int):
+        return str(value)
+    return ",".join(map(str, value))
 
 
 @dataclass(frozen=True)
@@ -97,9 +114,12 @@ class Engine(Handle):
         """Refuse every message of its clients."""
         self.exchange.stop_engine(self)
 
-    def add_policy(self, name: str, kind: str, **options: str | int | bool) -> Policy:
-        """Act on clients' orders by itself: ``engine.add_policy("half", "auto-fill", percent=50)``."""
-        words = [f"{key}={value}" for key, value in options.items()]
+    def add_policy(self, name: str, kind: str, **options: str | int | bool | Iterable[float] | Path) -> Policy:
+        """Act on clients' orders by itself: ``engine.add_policy("half", "auto-fill", percent=50)``.
+
+        An option that takes several values (``latencies``) can be given as a list, or as the path of a file of them.
+        """
+        words = [f"{key}={_words(value)}" for key, value in options.items()]
         return self.exchange.add_policy(self, name, kind, shlex.join(words))
 
     def requests(self, count: int = 100) -> list[dict[str, Any]]:
@@ -148,6 +168,14 @@ class Book(Handle):
     def set_property(self, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.BOOK_PROPERTIES."""
         self.exchange.set_book_property(self, name, value)
+
+    def set_price(self, price: str | int) -> None:
+        """Set what its security is worth: market-maker policies quote around it."""
+        self.exchange.set_price(self, price)
+
+    def prices(self, source: Any, speed: int | str | float = 1, loop: bool = False) -> Following:
+        """Have its price follow a file, rows, a stream or a walk: see ``Exchange.prices``."""
+        return self.exchange.prices(self, source, speed, loop)
 
     def halt(self, reason: str = "") -> None:
         """Stop trading; orders stay and can be cancelled."""
@@ -218,6 +246,61 @@ class Endpoint(Handle):
     def set_property(self, name: str, value: str | int | bool) -> None:
         """Set one of openoutcry.verbs.ENDPOINT_PROPERTIES."""
         self.exchange.set_protocol_property(self, name, value)
+
+    def set_engine(self, engine: str | Engine) -> Endpoint:
+        """Serve another engine from now on; the sessions stay, and must have no live orders."""
+        return self.exchange.set_endpoint_engine(self, engine)
+
+    def set_protocol(self, protocol: str) -> Endpoint:
+        """Speak another protocol from now on, on the same port; the sessions are forgotten."""
+        return self.exchange.set_endpoint_protocol(self, protocol)
+
+    def session(self, name: str | FixSession) -> Session:
+        """A client's session, to be held in the hand: its user, or both ends of a FIX session."""
+        return self.exchange.session(self, name)
+
+    def accept_session(self, timeout: float = 5.0, connection: int | None = None) -> Session:
+        """Let a client log on whom auto_accept=false holds, as soon as there is one, and return its session.
+
+        Raises ClusterError after ``timeout`` seconds without any, VerbError when it is refused all the same.
+        """
+        from openoutcry.sessions import held
+
+        found: Session = held(lambda ms: self.exchange.accept_session(self, connection, ms), timeout)
+        return found
+
+    def accept_client(self, connect: Callable[[], Client], timeout: float = 5.0) -> tuple[Session, Client]:
+        """Call ``connect``, which is to log a client on, and let that client in meanwhile; returns session and client.
+
+        ``session, client = endpoint.accept_client(lambda: ex.fix_client(endpoint))``
+        """
+        from openoutcry.sessions import accept_client
+
+        return accept_client(self.exchange, self.name, connect, timeout)
+
+    def reject_session(self, reason: str = "", timeout: float = 5.0, connection: int | None = None) -> dict[str, Any]:
+        """Refuse a client whom auto_accept=false holds, as soon as there is one.
+
+        Raises ClusterError after ``timeout`` seconds without any.
+        """
+        from openoutcry.sessions import held
+
+        found: dict[str, Any] = held(lambda _: self.exchange.reject_session(self, connection, reason), timeout)
+        return found
+
+    def wait_for(self, kind: str, session: str | None = None, timeout: float = 5.0, since: int = 0) -> dict[str, Any]:
+        """The next thing of that kind that happened here, after the event number ``since``, once it has.
+
+        kind: ``connection``, ``logon``, ``logged_on``, ``logout``, ``disconnect``, ``message``, or a MsgType as
+        ``NewOrderSingle``. Raises ClusterError after ``timeout`` seconds without any.
+        """
+        from openoutcry.sessions import wait_for
+
+        return wait_for(self.exchange, self.name, kind, None if session is None else str(session), timeout, since)
+
+    def connections(self) -> list[dict[str, Any]]:
+        """The connections of its clients, those that wait for ``accept_session`` first."""
+        return [row for row in self.exchange.list("connections") if row["endpoint"] == self.name]
 
     def create_session(self, **settings: str | int | bool) -> FixSession:
         """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS."""

@@ -7,7 +7,7 @@ a ``VerbError`` that names the field, the value and the rule.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,10 @@ from openoutcry.errors import VerbError
 _NAME: Final = re.compile(r"[A-Za-z0-9_.\-]+")
 _SYMBOL: Final = re.compile(r"[!-~]+")  # printable ASCII without blanks, and no slash: it ends a feed topic
 REQUIRED: Final = object()
+_UNITS_NS: Final = {"d": 86_400_000_000_000, "h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000,
+                    "ms": 1_000_000, "us": 1_000, "ns": 1}  # fmt: skip
+_PART: Final = re.compile("([0-9]{1,19})(ms|us|ns|d|h|m|s)")
+_DURATION: Final = re.compile("(?:[0-9]{1,19}(?:ms|us|ns|d|h|m|s)){1,7}")
 _YES: Final = ("true", "yes", "on", "1", "y")
 
 
@@ -24,8 +28,9 @@ class Parameter(NamedTuple):
     """One argument of a verb, or one property.
 
     type: ``name`` (letters, digits, ``_ . -``), ``symbol``, ``text``, ``secret``, ``int``, ``bool``, ``price``
-    (a decimal number as text or an int; stored as an integer in 1e-8), ``choice`` (one of `choices`), ``value`` (a
-    property's, judged later). low, high: range of an int or a price (in 1e-8), length of a text.
+    (a decimal number as text or an int; stored as an integer in 1e-8), ``duration`` (``8h30m``, ``250ms``; stored in
+    ns), ``choice`` (one of `choices`), ``value`` (a property's, judged later). low, high: range of an int, of a price
+    (in 1e-8) or of a duration (in ns), length of a text.
     """
 
     name: str
@@ -47,60 +52,123 @@ def convert(p: Parameter, value: Any, where: str, checked: bool = False) -> Any:
 
     checked: as for ``check``.
     """
-
-    def bad(rule: str) -> VerbError:
-        shown = "***" if p.type == "secret" else repr(value)
-        return VerbError("bad_argument", p.name, f"{where}: {p.name} is {shown}, it must be {rule}")
-
     if value is None and p.default is None:
         return None
-    if p.type == "bool":
-        if type(value) is str and value.lower() in (*_YES, "false", "no", "off", "0", "n"):
-            return value.lower() in _YES
-        if type(value) is not bool:
-            raise bad("true or false")
-        return value
-    if p.type == "int":
-        if type(value) is str and re.fullmatch(r"-?[0-9]{1,19}", value):
-            value = int(value)
-        if type(value) is not int or not p.low <= value <= p.high:
-            raise bad(f"a whole number from {p.low} to {p.high}")
-        return value
-    if p.type == "price":
-        return _price(price_text(value) if checked and type(value) is int else value, p, bad)
-    if p.type == "value":
-        if value is None or type(value) not in (str, int, bool):
-            raise bad("text, a whole number, true or false")
-        if type(value) is str and len(value) > p.high:
-            raise bad(f"text of at most {p.high} characters")
-        return value
-    if p.type == "choice":
-        if value not in p.choices:
-            raise bad(f"one of: {', '.join(p.choices)}")
-        return value
-    if type(value) is not str or not p.low <= len(value) <= p.high:
-        raise bad(f"text of {p.low} to {p.high} characters")
-    if p.type == "name" and not _NAME.fullmatch(value):
-        raise bad("made of letters, digits, '_', '.' and '-'")
-    if p.type == "symbol" and (not _SYMBOL.fullmatch(value) or "/" in value):
-        raise bad("printable ASCII without blanks or '/'")
-    if p.type == "text" and not value.isprintable():
-        raise bad("printable text")
+    return _JUDGES[p.type](p, value, where, checked)
+
+
+def _bad(p: Parameter, value: Any, where: str, rule: str) -> VerbError:
+    shown = "***" if p.type == "secret" else repr(value)
+    return VerbError("bad_argument", p.name, f"{where}: {p.name} is {shown}, it must be {rule}")
+
+
+def _bool(p: Parameter, value: Any, where: str, checked: bool) -> bool:
+    if type(value) is str and value.lower() in (*_YES, "false", "no", "off", "0", "n"):
+        return value.lower() in _YES
+    if type(value) is not bool:
+        raise _bad(p, value, where, "true or false")
     return value
 
 
-def _price(value: Any, p: Parameter, bad: Any) -> int:
+def _int(p: Parameter, value: Any, where: str, checked: bool) -> int:
+    if type(value) is str and re.fullmatch(r"-?[0-9]{1,19}", value):
+        value = int(value)
+    if type(value) is not int or not p.low <= value <= p.high:
+        raise _bad(p, value, where, f"a whole number from {p.low} to {p.high}")
+    return value
+
+
+def _value(p: Parameter, value: Any, where: str, checked: bool) -> str | int | bool:
+    if type(value) is not str and type(value) is not int and type(value) is not bool:
+        raise _bad(p, value, where, "text, a whole number, true or false")
+    if type(value) is str and len(value) > p.high:
+        raise _bad(p, value, where, f"text of at most {p.high} characters")
+    return value
+
+
+def _choice(p: Parameter, value: Any, where: str, checked: bool) -> str:
+    if value not in p.choices:
+        raise _bad(p, value, where, f"one of: {', '.join(p.choices)}")
+    chosen: str = value
+    return chosen
+
+
+def _secret(p: Parameter, value: Any, where: str, checked: bool) -> str:
+    if type(value) is not str or not p.low <= len(value) <= p.high:
+        raise _bad(p, value, where, f"text of {p.low} to {p.high} characters")
+    return value
+
+
+def _name(p: Parameter, value: Any, where: str, checked: bool) -> str:
+    if type(value) is not str or not p.low <= len(value) <= p.high:
+        raise _bad(p, value, where, f"text of {p.low} to {p.high} characters")
+    if not _NAME.fullmatch(value):
+        raise _bad(p, value, where, "made of letters, digits, '_', '.' and '-'")
+    return value
+
+
+def _symbol(p: Parameter, value: Any, where: str, checked: bool) -> str:
+    _secret(p, value, where, checked)
+    if not _SYMBOL.fullmatch(value) or "/" in value:
+        raise _bad(p, value, where, "printable ASCII without blanks or '/'")
+    symbol: str = value
+    return symbol
+
+
+def _text(p: Parameter, value: Any, where: str, checked: bool) -> str:
+    if type(value) is not str or not p.low <= len(value) <= p.high:
+        raise _bad(p, value, where, f"text of {p.low} to {p.high} characters")
+    if not value.isprintable():
+        raise _bad(p, value, where, "printable text")
+    return value
+
+
+def _price(p: Parameter, value: Any, where: str, checked: bool) -> int:
+    given = price_text(value) if checked and type(value) is int else value
     try:
-        if type(value) not in (str, int) or len(str(value)) > 40:
+        if type(given) not in (str, int) or len(str(given)) > 40:
             raise InvalidOperation
-        scaled = Decimal(value) * wire.PRICE_SCALE
+        scaled = Decimal(given) * wire.PRICE_SCALE
         # The range first: an exponent of a million would otherwise be worked out digit by digit.
         if not p.low <= scaled <= p.high or scaled != (price := int(scaled)):
             raise InvalidOperation
     except (InvalidOperation, ValueError, OverflowError):
         low, high = price_text(p.low), price_text(p.high)
-        raise bad(f"a decimal number as text, from {low} to {high}, with at most 8 decimals") from None
+        rule = f"a decimal number as text, from {low} to {high}, with at most 8 decimals"
+        raise _bad(p, value, where, rule) from None
     return price
+
+
+def _duration(p: Parameter, value: Any, where: str, checked: bool) -> int:
+    ns = value if checked and type(value) is int else duration_ns(value) if type(value) is str else None
+    if ns is None or not p.low <= ns <= p.high:
+        low, high = duration_text(p.low), duration_text(p.high)
+        raise _bad(p, value, where, f"a duration from {low} to {high}, as 8h30m, 90s or 250ms")
+    return ns
+
+
+# By the type of a parameter: called for every argument of every verb, three times on its way.
+_JUDGES: Final[dict[str, Callable[[Parameter, Any, str, bool], Any]]] = {
+    "name": _name, "symbol": _symbol, "text": _text, "secret": _secret, "int": _int, "bool": _bool, "price": _price,
+    "duration": _duration, "choice": _choice, "value": _value,
+}  # fmt: skip
+
+
+def duration_ns(text: str) -> int | None:
+    """``1h30m``, ``90s``, ``250ms``, ``15us``, ``7ns`` and sums of them in ns; None for anything else."""
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(int(number) * _UNITS_NS[unit] for number, unit in _PART.findall(text))
+
+
+def duration_text(ns: int) -> str:
+    """Ns as the shortest text that ``duration_ns`` reads: 5400000000000 -> '1h30m'."""
+    parts = []
+    for unit, size in _UNITS_NS.items():
+        count, ns = divmod(ns, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
 
 
 def price_text(price: int) -> str:

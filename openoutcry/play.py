@@ -1,8 +1,9 @@
 """Plays a scenario: a JSON file of OUCH messages, sent one by one, with every answer printed as a line of JSON.
 
 A scenario is ``{"_expected_behaviour": [comments], "actions": [{"message_type": "O", ...}, ...]}``; docs/scenarios.md
-has all of it. Values are taken by name, never by position. The files of The OUCH Project (Japannext names) are
-understood as far as they mean something in OUCH 4.2.
+has all of it. Values are taken by name. The files of The OUCH Project (Japannext names) are understood as far as they
+mean something in OUCH 4.2; its client knows positions alone, so an action with names that nobody knows, but with as
+many values as Japannext's message has, is taken by position.
 
 Invariant: a scenario is checked as a whole before its first message is sent; an error names the action, counted
 from 1, and the field.
@@ -37,6 +38,18 @@ ALIASES: Final = {
     "replacement_token": "replacement_order_token",
 }
 WITHOUT_MEANING: Final = frozenset(("client_reference", "group", "order_classification", "cash_margin_type"))
+POSITIONS: Final[dict[str, tuple[str, ...]]] = {  # of the values in an action of that project, after message_type
+    "O": (
+        "order_token", "client_reference", "buy_sell_indicator", "quantity", "orderbook_id", "group", "price",
+        "time_in_force", "firm_id", "display", "capacity", "minimum_quantity", "order_classification",
+        "cash_margin_type",
+    ),
+    "U": (
+        "existing_token", "replacement_token", "quantity", "price", "time_in_force", "display", "minimum_quantity",
+    ),
+    "X": ("order_token", "quantity"),
+}  # fmt: skip
+ORDINARY: Final = ("", " ", "\0")  # Japannext's display of an ordinary order, padded with blanks or NUL
 
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "O": {
@@ -93,6 +106,8 @@ def messages(scenario: Any) -> list[bytes]:
 def _message(number: int, action: Any, stocks: Mapping[str, str]) -> bytes:
     if not isinstance(action, dict):
         raise ScenarioError(f"action {number}: it must be an object")
+    if "message_type" not in action and next(iter(action.values()), None) in tuple(POSITIONS):
+        action = dict(zip(("message_type", *list(action)[1:]), action.values(), strict=True))
     kind = action.get("message_type")
     if not isinstance(kind, str) or kind not in DEFAULTS:
         raise ScenarioError(f"action {number}: message_type is {kind!r}, it must be one of {', '.join(DEFAULTS)}")
@@ -105,6 +120,7 @@ def _message(number: int, action: Any, stocks: Mapping[str, str]) -> bytes:
 def _fields(action: Mapping[str, Any], stocks: Mapping[str, str]) -> dict[str, Any]:
     """An action with the names, and the kinds of values, of OUCH 4.2."""
     known = {field.name: field.type for field in ouch42.INBOUND[action["message_type"]].fields}
+    action = _by_position(action, known)
     found: dict[str, Any] = {}
     for key, value in action.items():
         if key in WITHOUT_MEANING or key.startswith("_"):
@@ -115,16 +131,27 @@ def _fields(action: Mapping[str, Any], stocks: Mapping[str, str]) -> dict[str, A
         if key == "orderbook_id":
             value = stocks.get(str(value), str(value))
         found[name] = _value(name, known.get(name, ""), value)
-    if found.get("display") == " " and not ALIASES.keys().isdisjoint(action):
-        found["display"] = "Y"  # Japannext's ordinary order
+    if found.get("display") in ORDINARY and not ALIASES.keys().isdisjoint(action):
+        found["display"] = "Y"
     return found
+
+
+def _by_position(action: Mapping[str, Any], known: Mapping[str, str]) -> Mapping[str, Any]:
+    """The action with Japannext's names, when its own are unknown and it has as many values as the message there."""
+    given = {key: value for key, value in action.items() if not key.startswith("_")}
+    names = POSITIONS.get(action["message_type"], ())
+    if all(key in known or key in ALIASES or key in WITHOUT_MEANING or key == "message_type" for key in given):
+        return action
+    if len(given) != len(names) + 1:
+        return action
+    return dict(zip(("message_type", *names), given.values(), strict=True))
 
 
 def _value(name: str, kind: str, value: Any) -> Any:
     """One value as ``encode`` takes it. A negative number becomes what 32 bits make of it, so that a scenario can
     try what the exchange says to that."""
     if name in _TOKENS and type(value) is int:
-        return str(value)
+        return str(value if value >= 0 else (1 << 32) + value)
     if name == "firm" and type(value) is int:
         return str(value) if value else ""
     if kind == "price" and isinstance(value, float):
@@ -236,15 +263,17 @@ class _Player:
 
 def run(
     path: str | os.PathLike[str], host: str, port: int, *, auto: bool = False, username: str = "", password: str = "",
-    sequence: int = 1, out: TextIO | None = None, keys: int | None = None,
+    sequence: int = 1, out: TextIO | None = None, keys: int | None = None, stocks: Mapping[str, str] | None = None,
 ) -> int:  # fmt: skip
-    """Play the scenario file at `path`, as ``openoutcry play`` does.
+    """Play the scenario file at `path`, as ``openoutcry play`` does. stocks: more of the file's own.
 
     Returns the exit status: 0 played; 1 the exchange could not be reached, refused the login, or went away; 2 the
     file is no scenario. Errors go to standard error.
     """
     try:
-        play(load_scenario(path), host, port, auto=auto, username=username, password=password, sequence=sequence,
+        scenario = load_scenario(path)
+        scenario["stocks"] = {**scenario.get("stocks", {}), **(stocks or {})}
+        play(scenario, host, port, auto=auto, username=username, password=password, sequence=sequence,
              out=out, keys=keys)  # fmt: skip
     except ScenarioError as error:
         print(f"openoutcry play: {error}", file=sys.stderr)

@@ -28,6 +28,9 @@ class Settings:
     ``relaxed_sync_ms``; ``none``: never synced (it survives kill -9, not power loss).
     snapshot_every: commands between two snapshots of the matcher's state.
     segment_bytes: size at which a journal segment is closed.
+    plugins: modules from which ``load_engine`` and ``load_protocol`` may load, separated by commas, each with all that
+    is below it; none unless it is set.
+    plugin_path: directories in which these are looked for after those of the program, separated as in PATH.
     feed_host, feed_port, snapshot_port: where market data is served; port 0: the kernel chooses, kept afterwards.
     """
 
@@ -39,6 +42,8 @@ class Settings:
     feed_port: int = 0
     snapshot_port: int = 0
     gateways: int = 1
+    plugins: str = ""
+    plugin_path: str = ""
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:

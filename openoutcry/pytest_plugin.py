@@ -11,16 +11,20 @@ market_data        what the market data of `exchange` says, openoutcry.testkit.M
 A test chooses how its own is started with ``@pytest.mark.exchange(durability="sync", gateways=2)``, which takes the
 arguments of openoutcry.Exchange. The clients join the first endpoint of their protocol; when there is none it is made,
 with an engine "main" and a book "aapl" of AAPL when there is no engine. When a test fails, its report has the last
-messages of each client, the sessions with their sequence numbers, and the logs of the processes.
+messages of each client, the sessions with their sequence numbers, and the logs of the processes. With
+``--exchange-keep DIR`` its exchanges stay below DIR as they were then, for ``openoutcry record``.
 
 Invariant: a test run that does not use the fixtures pays nothing, no process and no import beyond this module.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -30,7 +34,14 @@ if TYPE_CHECKING:
     from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader
 
 FIXTURES: Final = frozenset(("exchange", "exchange_proc", "exchange_factory"))  # the others need one of them
+PACKAGE: Final = Path(__file__).parent
 MADE: Final = "made_exchanges"  # attribute of a test's item: those of exchange_factory
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the command line."""
+    text = "keep the exchanges of failed tests below this directory, for openoutcry record"
+    parser.getgroup("openoutcry").addoption("--exchange-keep", metavar="DIR", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,6 +124,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what is known of every exchange of a failed test."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace", False):
+        _end_in_the_test(call.excinfo.value)
     report = yield
     module = sys.modules.get("openoutcry.exchange")
     if report.failed and module is not None:
@@ -120,7 +133,36 @@ def pytest_runtest_makereport(
 
         for name, found in _exchanges(item, module.Exchange).items():
             report.sections += [(f"{name}: {title}", text) for title, text in sections(found)]
+            if keep := item.config.getoption("exchange_keep", None):
+                report.sections.append((f"{name}: kept", _keep(found, Path(keep), f"{item.nodeid}-{name}")))
     return report
+
+
+def _keep(exchange: Exchange, keep: Path, name: str) -> str:
+    """A copy of an exchange's directory as it is now; returns where it is, or why there is none."""
+    if not exchange.directory.is_dir() or exchange.directory == Path():
+        return "it has ended"
+    target = keep / re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+    try:
+        shutil.rmtree(target, ignore_errors=True)  # of an earlier run
+        shutil.copytree(exchange.directory, target, ignore=shutil.ignore_patterns("sockets", "run"))
+    except (OSError, shutil.Error) as error:
+        return f"not in {target}: {error}"
+    return f"in {target}: openoutcry record {target} -o scenario.toml"
+
+
+def _end_in_the_test(error: BaseException) -> None:
+    """The traceback of what was refused ends where the test said it: the error's text has all the rest."""
+    errors = sys.modules.get("openoutcry.errors")
+    if errors is None or not isinstance(error, errors.VerbError):
+        return
+    last, entry = None, error.__traceback__
+    while entry is not None:
+        if PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
+            break
+        last, entry = entry, entry.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _exchanges(item: pytest.Item, kind: type[Exchange]) -> dict[str, Exchange]:

@@ -70,6 +70,7 @@ ENGINE_PROPERTIES: Final[dict[str, Parameter]] = {
     for p in (
         Parameter("max_quantity", "int", "safety threshold: larger orders are rejected", 999_999, 1, wire.QUANTITY_MAX),
         Parameter("max_open_orders", "int", "open orders a session may have", 100_000, 1, 10_000_000),
+        Parameter("auto_receive", "bool", "take clients' messages as they come; false: process_message does it", True),
         Parameter("seed", "int", "seed of every random draw (ends of auctions, icebergs)", 1, 0, wire.UINT63_MAX),
     )
 }
@@ -119,6 +120,16 @@ BOOK_PROPERTIES: Final[dict[str, Parameter]] = {
         Parameter("pause_ms", "int", "pause: length of the halt", 300_000, 1, DAY_MS),
         Parameter("price_collar", "int", "orders further than this through the reference are rejected (1e-4; 0: none)",
                   0, 0, 1_000_000),
+        # what it is worth
+        _choice("pricing", "how the price moves that market-maker policies quote around; none: only set_price gives it "
+                "one", ("none", "fixed", "walk", "mean-reverting"), "none"),
+        Parameter("pricing_price", "price", "where it starts, and what it is pulled back to; 0: reference_price, else "
+                  "the last trade", 0, 0, _POSITIVE),
+        Parameter("volatility", "int", "furthest that a step moves it (1e-4 of it)", 10, 0, 10_000),
+        Parameter("pricing_interval_ms", "int", "time between two steps", 1_000, 1, DAY_MS),
+        Parameter("pricing_pull", "int", "mean-reverting: how much of the distance each step goes back (1e-4)", 500, 0,
+                  10_000),
+        Parameter("pricing_seed", "int", "beside the engine's seed: another one, another path", 1, 0, wire.UINT63_MAX),
         # money
         Parameter("positions", "bool", "count positions by account (limits on them, and reduce-only, need it)", False),
         Parameter("maker_fee", "price", "per share, for adding liquidity; below 0 is a rebate", 0, -_POSITIVE,
@@ -193,6 +204,8 @@ DRAFT_QUOTE_PROPERTIES: Final[dict[str, Parameter]] = {
 ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
     p.name: p
     for p in (
+        Parameter("auto_accept", "bool", "let clients log on by themselves; false: accept_session does it", True),
+        Parameter("auto_receive", "bool", "take clients' messages as they come; false: process_message does it", True),
         Parameter("cancel_on_disconnect", "bool", "cancel a session's orders when its connection ends", False),
         Parameter("cancel_grace_ms", "int", "cancel_on_disconnect: after this long without a new connection", 0, 0,
                   DAY_MS),
@@ -208,6 +221,14 @@ ENDPOINT_PROPERTIES: Final[dict[str, Parameter]] = {
                   "", 0, 1_024),
         Parameter("tls_certificates", "text", "FIX: certificates by server name, as 'name=cert:key name=cert:key'", "",
                   0, wire.ARGUMENT_TEXT_MAX),
+    )
+}  # fmt: skip
+# Of every session, of OUCH and of FIX, beside its settings.
+SESSION_PROPERTIES: Final[dict[str, Parameter]] = {
+    p.name: p
+    for p in (
+        Parameter("auto_receive", "bool", "take the client's messages as they come; false: process_message does it",
+                  True),
     )
 }  # fmt: skip
 
@@ -228,6 +249,16 @@ _REQUEST: Final = Parameter("request", "int", "number of the request; none: the 
 _NUMBER: Final = Parameter("order", "int", "order reference number", low=1, high=wire.UINT63_MAX)
 _PART: Final = Parameter("quantity", "int", "how much of it; none: all that is open", None, 1, wire.QUANTITY_MAX)
 _AT: Final = Parameter("price", "price", "at what price; none: its own, else the last", None, 1, wire.PRICE_MAX)
+_SESSION: Final = Parameter(
+    "session", "text", "name of the session: a user, or both ends of a FIX session", _REQUIRED, 1, wire.USER_MAX
+)
+_CONNECTION: Final = Parameter(
+    "connection", "int", "number of the connection; none: the one that waits longest", None, 1, wire.UINT63_MAX
+)
+_TIMEOUT: Final = Parameter("timeout_ms", "int", "how long to wait for it", 0, 0, 4_000)
+_HELD: Final = Parameter("message", "int", "its number; none: the oldest", None, 1, wire.UINT63_MAX)
+_PATH: Final = Parameter("path", "text", "where it is, as package.module:attribute", _REQUIRED, 3, wire.SHORT_TEXT_MAX)
+CLOCK_MAX_NS: Final = 366 * 86_400_000_000_000  # a year at once
 _MATCH: Final = Parameter("match", "int", "match number of the trade", low=1, high=wire.UINT63_MAX)
 _BREAK: Final = _choice("reason", "why", wire.BREAK_REASONS.values(), "erroneous")
 # The rules of openoutcry.matcher.limits, and for what they can be set.
@@ -240,8 +271,9 @@ FEES: Final = ("maker_fee", "taker_fee", "maker_fee_ppm", "taker_fee_ppm")
 _FIRM: Final = _name("firm", "name of the firm")
 _RULE: Final = _choice("rule", "which limit", LIMIT_RULES)
 DESCRIBED: Final = ("book", "engine", "endpoint", "session", "order", "quote", "user", "desk", "policy")
+HOW_TO_DROP: Final = ("clean", "reset", "half-open")
 LISTS: Final = ("engines", "books", "instruments", "orders", "endpoints", "users", "sessions", "fix_sessions", "desks",
-                "drafts", "requests", "policies",
+                "drafts", "quotes", "requests", "policies", "connections", "engine_kinds", "protocols",
                 "policy_kinds", "limits", "fees", "properties", "verbs")  # fmt: skip
 
 
@@ -263,7 +295,7 @@ VERBS: Final[dict[str, Verb]] = {
         # engines and books
         Verb("create_engine", (_name("name", "name of the new engine"),
                                _name("kind", "how it behaves: matching; manual waits for a hand; echo sends messages "
-                                     "back", "matching")),
+                                     "back; or a plugin's", "matching")),
              "make an engine: a set of books with one trading day; it starts open"),
         Verb("delete_engine", (_name("name", "name of the engine"),), "remove an engine without books and endpoints"),
         Verb("set_engine_property", (_ENGINE, *_PROPERTY), "set a property of an engine"),
@@ -271,7 +303,7 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("stop_engine", (_ENGINE,), "have an engine refuse every message of its clients"),
         Verb("add_policy", (_ENGINE, _name("name", "name of the new policy"),
                             _name("kind", "what it does: auto-fill, auto-reject, auto-cancel, partial-then-cancel, "
-                                  "halt, silent, delay"),
+                                  "halt, silent, delay, drop, duplicate, reorder, market-maker"),
                             Parameter("options", "text", "as 'percent=50 book=aapl'", "", 0, wire.ARGUMENT_TEXT_MAX)),
              "have an engine act on its clients' orders by itself"),
         Verb("delete_policy", (_ENGINE, _name("name", "name of the policy")), "take a policy away"),
@@ -283,7 +315,7 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("set_book_property", (_BOOK, *_PROPERTY), "set a property of a book"),
         # endpoints and users
         Verb("create_endpoint", (_name("name", "name of the new endpoint"), _ENGINE,
-                                 _name("protocol", "what it speaks: ouch42"),
+                                 _name("protocol", "what it speaks: ouch42, fix, fix44 ...; `list protocols` has all"),
                                  _name("gateway", "the gateway process to host it; none: the least loaded", None),
                                  Parameter("host", "text", "address to listen on", "127.0.0.1", 1),
                                  Parameter("port", "int", "TCP port; 0: the kernel chooses, and it is kept",
@@ -293,6 +325,15 @@ VERBS: Final[dict[str, Verb]] = {
              "close a port, cancel its orders, forget its sessions"),
         Verb("set_protocol_property", (_name("endpoint", "name of the endpoint"), *_PROPERTY),
              "set a property of an endpoint"),
+        Verb("set_endpoint_engine", (_ENDPOINT, _ENGINE),
+             "have an endpoint serve another engine; its sessions must have no live orders"),
+        Verb("set_endpoint_protocol", (_ENDPOINT, _name("protocol", "what it speaks from now on")),
+             "have an endpoint speak another protocol: closes its connections, forgets its sessions, keeps its port"),
+        # plugins
+        Verb("load_engine", (_name("name", "the kind's name, for create_engine"), _PATH),
+             "let engines be of a kind that a class in a Python module makes; the setting `plugins` must allow it"),
+        Verb("load_protocol", (_name("name", "the protocol's name, for create_endpoint"), _PATH),
+             "let endpoints speak a protocol out of a Python module; the setting `plugins` must allow it"),
         # FIX sessions
         Verb("create_session", (_name("endpoint", "name of a FIX endpoint"),
                                 *(p._replace(default=None, choices=p.choices + _CODES.get(p.name, ()))
@@ -300,7 +341,8 @@ VERBS: Final[dict[str, Verb]] = {
              "set up a FIX session; an endpoint without sessions accepts any CompIDs", options=len(SESSION_SETTINGS)),
         Verb("delete_session", (_ENDPOINT, _SESSION_NAME),
              "forget a FIX session: log its client out, cancel its orders"),
-        Verb("set_session_property", (_ENDPOINT, _SESSION_NAME, *_PROPERTY), "change a setting of a FIX session"),
+        Verb("set_session_property", (_ENDPOINT, _SESSION, *_PROPERTY),
+             "change a setting of a FIX session, or auto_receive of any session"),
         Verb("reset_session", (_ENDPOINT, _SESSION_NAME),
              "set both sequence numbers of a FIX session to 1; a client that is logged on is disconnected"),
         Verb("set_sequence", (_ENDPOINT, _SESSION_NAME,
@@ -335,6 +377,17 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("resume", (_BOOK, _AUCTION), "go on trading in a halted book"),
         Verb("halt_market", (_ENGINE, _reason("what the market is told")), "stop trading in every book of an engine"),
         Verb("resume_market", (_ENGINE, _AUCTION), "go on trading in a halted market; books halted by `halt` stay so"),
+        # the clock
+        Verb("stop_clock", (), "have the exchange's time stand still"),
+        Verb("start_clock", (), "have the exchange's time go on, from where it stands"),
+        Verb("advance_clock", (Parameter("duration", "duration", "by how much, as 8h30m", _REQUIRED, 1, CLOCK_MAX_NS),
+                               Parameter("silent", "bool", "clients count as silent all that time, instead of as "
+                                         "having been heard", False)),
+             "move the exchange's time forward; all that is due on the way happens at its own time, at once"),
+        # prices
+        Verb("set_price", (_BOOK, Parameter("price", "price", "what the book's security is worth", low=1,
+                                            high=_POSITIVE)),
+             "set the price that market-maker policies quote around"),
         # risk
         Verb("set_limit", (_ENGINE, _SCOPE, _SCOPE_NAME, _RULE,
                            Parameter("value", "value", "its new value", low=0, high=wire.ARGUMENT_TEXT_MAX)),
@@ -414,7 +467,38 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("correct_trade", (_MATCH, Parameter("price", "price", "its right price", low=1, high=wire.PRICE_MAX),
                                _BREAK),
              "change the price of a trade"),
+        # sessions held in the hand
+        Verb("accept_session", (_ENDPOINT, _CONNECTION, _TIMEOUT),
+             "let a client log on whom auto_accept=false holds; answers with the session", False),
+        Verb("reject_session", (_ENDPOINT, _CONNECTION, _reason("what the client is told, where the protocol can")),
+             "refuse a client whom auto_accept=false holds", False),
+        Verb("next_message", (_ENDPOINT, _SESSION, _TIMEOUT),
+             "the oldest message that auto_receive=false holds and nobody has taken yet, as a dictionary", False),
+        Verb("process_message", (_ENDPOINT, _SESSION, _HELD),
+             "hand a held message to the engine", False),
+        Verb("discard_message", (_ENDPOINT, _SESSION, _HELD),
+             "throw a held message away", False),
+        Verb("send_session_message", (_ENDPOINT, _SESSION,
+                                      Parameter("message", "text", "a dictionary as JSON, or empty", "", 0,
+                                                wire.QUERY_MAX // 2),
+                                      Parameter("raw", "text", "bytes in hexadecimal, sent as they are", "", 0,
+                                                wire.QUERY_MAX // 2),
+                                      Parameter("sequence", "int", "added to the right sequence number: 1 skips one, "
+                                                "-1 repeats the last", 0, -1_000_000, 1_000_000),
+                                      Parameter("checksum", "int", "FIX: added to the right CheckSum", 0, -255, 255),
+                                      Parameter("length", "int", "added to the right length", 0, -65_535, 65_535)),
+             "send a client any message, also a broken one", False),
+        Verb("drop_session", (_ENDPOINT, _SESSION, _choice("how", "clean: log it out; reset: TCP RST; half-open: stay "
+                                                           "connected, read and say nothing", HOW_TO_DROP, "clean")),
+             "end a client's connection", False),
+        Verb("wait_for", (_ENDPOINT, Parameter("kind", "text", "connection, logon, logged_on, logout, disconnect, "
+                                               "message, or a MsgType as NewOrderSingle", _REQUIRED, 1, 64),
+                          Parameter("session", "text", "of this session alone; none: of any", None, 1, wire.USER_MAX),
+                          _TIMEOUT,
+                          Parameter("since", "int", "later than the event of this number", 0, 0, wire.UINT63_MAX)),
+             "the next thing of that kind that happened at an endpoint, once it has", False),
         # looking
+        Verb("clock", (), "the exchange's time, and whether it stands still", False),
         Verb("list", (_choice("kind", "what", LISTS),), "list everything of one kind", False),
         Verb("status", (), "whether everything is connected and moving, with processes and endpoints", False),
         Verb("statistics", (), "counters of every part", False),
@@ -462,24 +546,27 @@ def check(
         raise VerbError(
             "bad_argument", "", f"{verb} takes at most {len(row.parameters)} arguments, got {len(arguments)}"
         )
+    if not named:
+        out = [convert(p, value, verb, checked) for p, value in zip(row.parameters, arguments, strict=False)]
+        out += [_default(row, p) for p in row.parameters[len(arguments) :]]
+        return tuple(out)
     values = {p.name: value for p, value in zip(row.parameters, arguments, strict=False)}
-    for name, value in (named or {}).items():
+    for name, value in named.items():
         if name in values:
             raise VerbError("bad_argument", name, f"{verb}: {name} is given twice")
         if all(name != p.name for p in row.parameters):
             raise VerbError("bad_argument", name, f"{verb} has no argument {name!r}; it takes {signature(row)}")
         values[name] = value
-    out = []
-    for p in row.parameters:
-        if p.name not in values:
-            if p.required:
-                raise VerbError(
-                    "bad_argument", p.name, f"{verb} needs {p.name} ({p.meaning}); it takes {signature(row)}"
-                )
-            out.append(p.default)
-        else:
-            out.append(convert(p, values[p.name], verb, checked))
-    return tuple(out)
+    return tuple(
+        convert(p, values[p.name], verb, checked) if p.name in values else _default(row, p) for p in row.parameters
+    )
+
+
+def _default(row: Verb, p: Parameter) -> Any:
+    """The default of an argument that is not given. Raises VerbError when it has none."""
+    if p.default is _REQUIRED:
+        raise VerbError("bad_argument", p.name, f"{row.name} needs {p.name} ({p.meaning}); it takes {signature(row)}")
+    return p.default
 
 
 def signature(row: Verb) -> str:

@@ -38,10 +38,13 @@ TOKEN_MAX: Final = 128  # bytes in a client order id (OUCH 14; FIX ClOrdID 64, a
 USER_MAX: Final = 160  # characters in what a session belongs to: a user, or both ends of a FIX session
 CLIENT_DATA_MAX: Final = 256  # bytes a gateway may have echoed back with an order's events
 TEXT_MAX: Final = 200_000  # characters in a text that carries JSON (results, replies)
+QUERY_MAX: Final = 60_000  # characters in the argument of a question: a message for a client, as JSON
+SEVERAL_MAX: Final = 32  # questions to the matcher that come together, as the question `several`
 SHORT_TEXT_MAX: Final = 256  # characters in a text for people
 ARGUMENTS_MAX: Final = 128  # arguments of a verb
 ARGUMENT_TEXT_MAX: Final = 4_096  # characters in one: a timetable, a mass quote
 ECHO_MAX: Final = 16_384  # bytes of a message for an echo engine
+WITHHELD_MAX: Final = 4_096  # bytes of a packed event: three texts of SHORT_TEXT_MAX, all client data, and numbers
 QUOTES_MAX: Final = 128  # books in one mass quote
 PRICE_MAX: Final = 10**17  # 1e9 currency units
 QUANTITY_MAX: Final = 2**53 - 1  # exact in JSON as well
@@ -427,6 +430,7 @@ LOGON: Final = 16
 LOGOFF: Final = 17
 BOUND: Final = 18
 VERB: Final = 19
+LOGON_AS: Final = 20
 
 COMMANDS: Table = {
     # price is 0 for MARKET. client_data is the protocol's own fields, opaque, echoed in the order's events.
@@ -472,11 +476,14 @@ COMMANDS: Table = {
     # NewOrderCross), or are both rejected. token: the buyer's; the clients' data are the orders' own.
     CROSS: ("cross", (SESSION, TOKEN, _bytes("sell_token", 1, TOKEN_MAX), SYMBOL, _int("sell_side", 2, 6), QUANTITY,
                       PRICE, CLIENT_DATA, _bytes("sell_data", 0, CLIENT_DATA_MAX))),
-    # A message for an echo engine, which sends it back.
+    # A message for an echo engine, which sends it back, or for a plugin (openoutcry.matcher.pluginengine).
     ECHO: ("echo", (SESSION, _bytes("data", 0, ECHO_MAX))),
     # connection: the gateway's own number of the TCP connection, so that a late LOGOFF cannot hit a newer one.
     # account: of the session's orders; "" for its user's.
     LOGON: ("logon", (ENDPOINT, _text("user", USER_MAX), _int("connection", 1), _text("account", NAME_MAX))),
+    # LOGON of a session that is not called as its user is: login is the user who gave the password (FIX).
+    LOGON_AS: ("logon_as", (ENDPOINT, _text("user", USER_MAX), _int("connection", 1), _text("account", NAME_MAX),
+                            _text("login", NAME_MAX, 1))),
     LOGOFF: ("logoff", (SESSION, _int("connection", 1))),
     # An endpoint's listener: port 0 with an error when it could not be opened.
     BOUND: ("bound", (ENDPOINT, _text("host", NAME_MAX), _int("port", 0, 65535), _text("error", SHORT_TEXT_MAX))),
@@ -517,6 +524,10 @@ ECHOED: Final = 29
 SESSION_SET: Final = 30
 SESSION_DELETED: Final = 31
 SESSION_ORDERED: Final = 32
+CLOCK_SET: Final = 33
+PLUGIN_SET: Final = 34
+WITHHELD: Final = 35
+SPOKEN: Final = 36
 
 LEAVES = _int("leaves", 0, QUANTITY_MAX)
 STATE = _int("state", 0, 1)
@@ -590,6 +601,17 @@ PRIVATE_EVENTS: Table = {
     # is), or "logout".
     SESSION_ORDERED: ("session_ordered", (ENDPOINT, _text("name", USER_MAX, 1), _text("action", 16, 1),
                                           _int("next_out"), _int("next_in"), _text("text", SHORT_TEXT_MAX))),
+    # The exchange's clock, to every gateway: it stands at time_ns (stopped 1), or is offset_ns ahead of the host's
+    # (stopped 0). moved_ns: by how much it was moved just now; silent: whether clients count as silent all that time.
+    CLOCK_SET: ("clock_set", (_int("stopped", 0, 1), _int("time_ns"), _int("offset_ns", -UINT63_MAX),
+                              _int("moved_ns"), _int("silent", 0, 1))),
+    # A protocol that was loaded, to every gateway: path is "module:attribute".
+    PLUGIN_SET: ("plugin_set", (_text("name", NAME_MAX, 1), _text("path", SHORT_TEXT_MAX))),
+    # An event of a FIX session (packed) that happens now, while what it has the gateway say is kept under a number; 0:
+    # it is never said ...
+    WITHHELD: ("withheld", (SESSION, _int("kept"), _bytes("event", 1, WITHHELD_MAX))),
+    # ... and is said so many times now. last 1: it is not needed any more.
+    SPOKEN: ("spoken", (SESSION, _int("kept", 1), _int("times", 0, 1), _int("last", 0, 1))),
 }  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------- public events
@@ -685,7 +707,7 @@ FRAMES: Table = {
     CMD_ACK: ("cmd_ack", (EPOCH, _int("last_command"), _int("last_event"))),
     # Questions about what is, never numbered nor journaled; the matcher passes them on. what: a name the
     # receiver knows ("statistics", ...); argument and body are JSON text.
-    QUERY: ("query", (_int("query", 1), _text("to"), _text("sender"), _text("what"), _text("argument", 4096))),
+    QUERY: ("query", (_int("query", 1), _text("to"), _text("sender"), _text("what"), _text("argument", QUERY_MAX))),
     REPLY: ("reply", (_int("query", 1), _text("to"), _text("sender"), _int("ok", 0, 1), _text("body", TEXT_MAX))),
     ERROR: ("error", (_int("code", 1, 5), _text("text", SHORT_TEXT_MAX))),
 }

@@ -1,5 +1,18 @@
-"""What all tests have: the fixtures of openoutcry.pytest_plugin come with the package; pytester tests the plugin."""
+"""What all tests have: the fixtures of openoutcry.pytest_plugin come with the package; pytester tests the plugin.
+
+tests.both_world has the fixture `floor`, a market over either protocol, tests.both_makers `maker`, and
+tests.managed_world `endpoint`, for managed mode over either protocol.
+"""
 
 from __future__ import annotations
 
-pytest_plugins = ["pytester"]
+import pytest
+
+pytest_plugins = ["pytester", "tests.both_world", "tests.both_makers", "tests.managed_world"]
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Runs of pytest within tests turn warnings into errors; pytest-asyncio warns of a setting that is not there."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
+    return pytester

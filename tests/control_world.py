@@ -1,4 +1,4 @@
-"""A control service in a thread, and a scripted stand-in for the matcher that speaks the real frames to it."""
+"""A control service in a thread, a scripted stand-in for the matcher, and a desk with nothing around it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
 import zmq
 
 from openoutcry import bus, verbs, wire
+from openoutcry.control import batches, messages
+from openoutcry.control import desk as d
+from openoutcry.control.desk import Desk, Ports
 from openoutcry.control.service import Service
+from openoutcry.control.steps import Question, Work
 
 
 class StandIn:
@@ -109,6 +114,66 @@ class StandIn:
                 raise
 
 
+CLIENT = (b"me", b"")
+
+
+class Outside:
+    """Everything around a desk, recorded."""
+
+    def __init__(self, connected: bool = True) -> None:
+        self.replies: list[tuple[d.Envelope, messages.Reply]] = []
+        self.queries: list[tuple[int, Question]] = []
+        self.commands: list[tuple[Any, ...]] = []
+        self.works: list[tuple[Work, Future[Any]]] = []
+        self.connected = connected
+        self.desk = Desk(Ports(self._reply, self._query, self._submit, self._work), 100)
+
+    def _reply(self, envelope: d.Envelope, data: bytes) -> None:
+        self.replies.append((envelope, messages.decode_reply(data)))
+
+    def _query(self, number: int, question: Question) -> bool:
+        if self.connected:
+            self.queries.append((number, question))
+        return self.connected
+
+    def _submit(self, command: tuple[Any, ...]) -> bool:
+        if self.connected:
+            self.commands.append(command)
+        return self.connected
+
+    def _work(self, work: Work) -> Future[Any]:
+        self.works.append((work, Future()))
+        return self.works[-1][1]
+
+    def ask(
+        self, verb: str, *arguments: Any, number: int = 1, client: d.Envelope = CLIENT, now: int = 0,
+        plan: d.MakePlan | None = None,
+    ) -> None:  # fmt: skip
+        data = messages.encode_request(number, verb, arguments, {})
+        self.desk.receive([*client, data], plan or (lambda r: batches.make_plan(r, dict)), now)
+
+    def ask_batch(self, *calls: tuple[Any, ...], number: int = 1, stop: bool = False, now: int = 0) -> None:
+        """calls: a verb and its arguments each."""
+        parts = [messages.encode_part(verb, arguments, {}) for verb, *arguments in calls]
+        data = messages.encode_batch(number, parts, stop)
+        self.desk.receive([*CLIENT, data], lambda r: batches.make_plan(r, dict), now)
+
+    def result(self, number: int, value: Any, *error: str) -> None:
+        """The matcher's answer to a command."""
+        self.desk.result((wire.RESULT, number, error, json.dumps(value)), 1)
+
+    @property
+    def outcomes(self) -> list[Any]:
+        """What the only reply, to a batch, says: [error, value] for each verb."""
+        assert not self.answer.error
+        return list(json.loads(self.answer.value))
+
+    @property
+    def answer(self) -> messages.Reply:
+        ((_, reply),) = self.replies
+        return reply
+
+
 def well(stand_in: StandIn, **changed: Any) -> None:
     """Answers of an exchange in which everything is well: one gateway, one publisher, one endpoint."""
     endpoint = {"name": "orders", "engine": "main", "protocol": "ouch42", "gateway": "gateway-1", "host": "127.0.0.1"}
@@ -189,7 +254,7 @@ def example_arguments(row: verbs.Verb) -> list[Any]:
     """Arguments that `verbs.check` accepts, for any verb."""
     good = {
         "name": "n1", "symbol": "AAPL", "text": "127.0.0.1", "secret": "s3cret", "int": 7, "bool": True,
-        "price": "0.01", "value": 5,
+        "price": "0.01", "value": 5, "duration": "90s",
     }  # fmt: skip
     return [
         p.choices[0] if p.type == "choice" else max(7, p.low) if p.type == "int" else good[p.type]

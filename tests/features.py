@@ -6,6 +6,7 @@ machine before it: which orders there are is looked up, so that changes and canc
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from openoutcry import verbs
 from openoutcry import wire as w
 from openoutcry.errors import VerbError
+from openoutcry.plugins import ENGINES, PROTOCOLS
 from tests.machine_world import CENT, World, change, enter, market, replace
 
 BOOKS = ("book-X", "book-Y", "book-Z")  # the last one comes and goes
@@ -55,6 +57,11 @@ class Script:
         self.world.verb("create_session", "loop", Template=True)
         self.fix = [self.world.log_on("fix", f"FIX.4.4:OO->C{n}", n, "gateway-2", "alice") for n in (1, 2)]
         self.fix.append(self.world.log_on("loop", "FIX.4.2:OO->C1", 3, "gateway-2"))
+        self.world.feed("loaded", ENGINES, "counting", "tests.plugin_parts:Counting", "")
+        self.world.verb("create_engine", "plugged", "counting")
+        self.world.verb("create_endpoint", "plug", "plugged", "ouch42", "gateway-2")
+        self.world.send("gateway-2", (w.BOUND, "plug", "127.0.0.1", 5002, ""))
+        self.plugged = [self.world.log_on("plug", f"P{n}", 10 + n, "gateway-2") for n in (1, 2)]
         self.world.take_all()
         self.count = 0
 
@@ -69,9 +76,9 @@ class Script:
         self.world.now += self.random.choice((0, 1, 10**6, 5 * 10**7, 10**9))
         kinds = (
             self.enter, self.change, self.gateway, self.fix_gateway, self.fix_sessions, self.quote, self.operate,
-            self.calm, self.time,
+            self.calm, self.time, self.plug,
         )  # fmt: skip
-        self.random.choices(kinds, (50, 14, 14, 14, 3, 6, 9, 5, 8))[0]()
+        self.random.choices(kinds, (50, 14, 14, 14, 3, 6, 9, 5, 8, 3))[0]()
 
     def verb(self, verb: str, *arguments: Any, **named: Any) -> None:
         """A verb, whatever comes of it; one that the table refuses does not even leave the control service."""
@@ -201,6 +208,24 @@ class Script:
         once, twice = [(command,), (command,), (again, command), (again,)], [(command, again, command), (command,) * 2]
         self.world.send("gateway-2", *pick((*once, *twice)))
 
+    def plug(self) -> None:
+        """An engine of somebody's own, a protocol that is loaded, and an endpoint that goes from engine to engine."""
+        what = self.random.randrange(10)
+        self.count += 1
+        if what == 0:
+            name = f"protocol-{self.count % 7}"
+            self.world.feed("loaded", PROTOCOLS, name, "tests.plugin_parts:ouch_too", self.random.choice(("", "no")))
+            self.verb("load_protocol", name, "tests.plugin_parts:ouch_too")
+        elif what == 1:
+            self.verb("set_endpoint_engine", "plug", self.random.choice(("main", "plugged", "plugged")))
+            self.world.send("gateway-2", (w.BOUND, "plug", "127.0.0.1", 5002, ""))
+        else:
+            order = {"MsgType": "NewOrderSingle", "ClOrdID": f"o{self.count}", "Side": "1", "OrderQty": 10,
+                     "Symbol": self.random.choice(("X", "TELL", "WAIT"))}  # fmt: skip
+            data = b"%d %b" % (self.random.choice((0, self.count)), json.dumps(order).encode())
+            session = self.random.choice(self.plugged)
+            self.world.send("gateway-2", *[(w.AGAIN, session)][: what % 2], (w.ECHO, session, data))
+
     def fix_sessions(self) -> None:
         """Sessions are set up, changed and deleted, their clients come and go."""
         pick, endpoint, peer = self.random.choice, self.random.choice(("fix", "loop")), self.random.choice(("C1", "C2"))
@@ -285,8 +310,26 @@ class Script:
                     self.verb("clear_limit", "main", row["scope"], row["name"], row["rule"])
 
     def time(self) -> None:
-        """Go to the next thing that is due, unless it is far away."""
+        """Go to the next thing that is due, unless it is far away; or move the clock."""
+        if self.random.random() < 0.15:
+            self.clock()
+            return
         due = self.world.machine.next_timer_ns
         if due and (due - self.world.now < 10**11 or self.random.random() < 0.3):
             self.world.now = max(self.world.now, due)
         self.world.timer()
+
+    def clock(self) -> None:
+        """A verb about the clock, and what the sequencer does to complete it."""
+        world, pick = self.world, self.random.choice
+        advance = ("advance_clock", pick(("1ns", "30s")), pick((True, False)))
+        self.verb(*pick((("stop_clock",), ("start_clock",), advance)))
+        clock = world.machine.clock
+        if clock.starting:
+            world.feed("started", world.now - 10**9)
+        elif clock.target_ns:
+            while 0 < (due := world.machine.next_timer_ns) <= clock.target_ns:
+                world.now = max(world.now, due)
+                world.timer()
+            world.now = clock.target_ns
+            world.feed("arrived")

@@ -77,6 +77,17 @@ class World:
         return int(found.sessions[user if found.is_fix else user.strip().upper()].number)
 
 
+def replayed(world: World) -> Machine:
+    """Another machine that has been given all that the world's was given."""
+    machine = Machine()
+    for what, arguments in world.inputs:
+        getattr(machine, what)(*arguments)
+        for stream in machine.streams.values():
+            stream.end += len(stream.events)
+            stream.events.clear()
+    return machine
+
+
 def outcome(event: Message, request: int) -> Any:
     """What a RESULT says."""
     kind, number, error, text = event

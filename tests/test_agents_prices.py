@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as arrow
 import pytest
 import zmq
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from openoutcry.agents import pricewords
 from openoutcry.agents.pricefeeds import LinePrices, ZmqPrices
@@ -182,15 +185,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         list(read_rows(tmp_path / "none.csv"))
 
 
-def test_parquet_is_read_with_pyarrow_or_says_what_to_install(tmp_path: Path) -> None:
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+    with pytest.raises(ClientError, match=r"openoutcry\[parquet\]"):
+        list(read_rows(tmp_path / "x.parquet"))
+
+
+def test_parquet_is_read_with_pyarrow(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError:
-        with pytest.raises(ClientError, match=r"openoutcry\[parquet\]"):
-            list(read_rows(path))
-        return
     times = arrow.array([S // 1_000, 2 * S // 1_000], arrow.timestamp("us"))
     parquet.write_table(arrow.table({"Time": times, "price": [10.05, 1e-3], "symbol": ["A", "A"]}), path)
     assert list(read_rows(path, "A")) == [(S, 100_500), (2 * S, 10)]
@@ -273,6 +276,7 @@ def test_words_make_prices(tmp_path: Path) -> None:
     path.write_text("time,price\n0,5\n1000000000,6\n")
     words = {"A": "constant:150.25", "B": "walk:10,step=0.02,every_ms=5", "C": "revert:10,pull=20",
              "D": f"replay:{path},speed=2,loop=yes"}  # fmt: skip
+    assert pricewords.parse("150.25") == pricewords.parse(words["A"])
     made = pricewords.PriceSet({symbol: pricewords.parse(word) for symbol, word in words.items()}, seed=4)
     again = pricewords.PriceSet({symbol: pricewords.parse(word) for symbol, word in words.items()}, seed=4)
     assert [type(made.prices[s]) for s in words] == [Constant, RandomWalk, MeanReverting, Replay]

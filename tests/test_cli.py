@@ -263,6 +263,16 @@ def test_a_value_may_contain_equals_signs() -> None:
     assert ctl.split("x", ["a", "name=b=c", "A=B"]) == (["a", "A=B"], {"name": "b=c"})
 
 
+def test_options_of_a_policy_are_words_of_their_own_or_one_word_in_quotes() -> None:
+    plain = ctl.split("add_policy", ["main", "p", "auto-fill", "percent=50", "text=no credit"])
+    assert plain == (["main", "p", "auto-fill"], {"options": "percent=50 text='no credit'"})
+    assert ctl.split("add_policy", ["main", "p", "auto-fill", "percent=50  side=buy"])[1] == {
+        "options": "percent=50  side=buy"
+    }
+    assert ctl.split("add_policy", ["options=percent=5", "side=buy"])[1] == {"options": "percent=5 side=buy"}
+    assert ctl.split("add_policy", ["name=p", "a='"])[1] == {"name": "p", "options": "a='"}
+
+
 def test_a_name_given_twice_is_an_error() -> None:
     with pytest.raises(VerbError, match="given twice"):
         ctl.arguments("halt", ["a", "book=b"])

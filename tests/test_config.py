@@ -225,3 +225,97 @@ def test_the_example_is_in_order() -> None:
     assert openoutcry.__file__ is not None
     loaded = config.load(Path(openoutcry.__file__).parent / "conf" / "example.toml")
     assert [entry.kind for entry in loaded.entries] == ["engine", "book", "book", "book", "endpoint"]
+
+
+# ------------------------------------------------------------------------------------------------- FIX sessions
+SESSIONS = """
+[[engine]]
+name = "main"
+
+[[endpoint]]
+name = "fix"
+engine = "main"
+protocol = "fix"
+
+[[endpoint]]
+name = "old"
+engine = "main"
+protocol = "fix42"
+
+[[session]]
+endpoint = "fix"
+SenderCompID = "EX"
+TargetCompID = "ANN"
+HeartBtInt = 10
+properties = { auto_receive = false }
+
+[[session]]
+endpoint = "fix"
+BeginString = "FIXT.1.1"
+DefaultApplVerID = "9"
+SenderCompID = "EX"
+TargetCompID = "ANN"
+
+[[session]]
+endpoint = "old"
+SenderCompID = "EX"
+TargetCompID = "ANN"
+ResetOnLogon = "Y"
+
+[[session]]
+endpoint = "old"
+Template = true
+Account = "HOUSE"
+"""
+NAMES = ["FIX.4.4:EX->ANN", "FIXT.1.1:EX->ANN", "FIX.4.2:EX->ANN", "FIX.4.2:->"]
+
+
+def test_fix_sessions_are_made_and_carried_out_again_nothing_changes(tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(SESSIONS)
+    with openoutcry.Exchange(config=file) as exchange:
+        assert [row["name"] for row in exchange.list("fix_sessions")] == NAMES
+        before, said = exchange.state_hash(), list[str]()
+        config.apply(config.load(file), exchange.call, said.append)
+        assert said == ["engine main: exists", "endpoint fix: exists", "endpoint old: exists",
+                        *(f"session {name}: exists" for name in NAMES)]  # fmt: skip
+        assert [each["value"] for each in exchange.describe(NAMES[0], "session", "fix")["explained"]][-1] is False
+        assert exchange.state_hash()["hash"] == before["hash"]
+        with exchange.fix_client("old", SenderCompID="ANN", TargetCompID="EX") as client:
+            client.buy("AAPL", 1, "1").expect_rejected("unknown symbol")
+
+
+def test_a_fix_session_that_exists_gets_the_files_settings(tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(SESSIONS)
+    with openoutcry.Exchange(config=file) as exchange:
+        file.write_text(SESSIONS.replace("HeartBtInt = 10", 'HeartBtInt = 20\nAccount = "ALL"'))
+        said = list[str]()
+        config.apply(config.load(file), exchange.call, said.append)
+        assert said[3:6] == ["session FIX.4.4:EX->ANN: exists", "session FIX.4.4:EX->ANN: HeartBtInt = 20",
+                             "session FIX.4.4:EX->ANN: Account = ALL"]  # fmt: skip
+        row = exchange.list("fix_sessions")[0]
+        assert (row["HeartBtInt"], row["Account"]) == (20, "ALL")
+        exchange.reset()
+        assert [row["name"] for row in exchange.list("fix_sessions")] == NAMES
+
+
+@pytest.mark.parametrize(("said", "field"), [
+    ("HeartBtInt = 0", "HeartBtInt"), ("NoSuchSetting = 1", "NoSuchSetting"), ('BeginString = "FIX.9"', "BeginString"),
+    ("properties = { auto_send = 1 }", "auto_send"), ("properties = 7", "properties"),
+    ("properties = { auto_receive = 'perhaps' }", "auto_receive"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_session_is_said_before_anything_happens(tmp_path: Path, said: str, field: str) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(f"""[[session]]\nendpoint = "fix"\nSenderCompID = "EX"\nTargetCompID = "ANN"\n{said}\n""")
+    with pytest.raises(VerbError) as caught:
+        config.load(file)
+    assert caught.value.field == field
+    assert "[[session]] 1 (EX->ANN)" in caught.value.text
+
+
+def test_a_session_that_the_exchange_refuses_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(SESSIONS.replace('BeginString = "FIXT.1.1"\n', 'ConnectionType = "initiator"\n'))
+    with pytest.raises(VerbError, match=r"\[\[session\]\] 2 \(EX->ANN\)"), openoutcry.Exchange(config=file):
+        pass

@@ -3,60 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
 
 import pytest
 
 from openoutcry import wire
+from openoutcry.control import batches, messages, plans
 from openoutcry.control import desk as d
-from openoutcry.control import messages, plans
-from openoutcry.control.desk import Desk, Pause, Plan, Ports, Question, Work
+from openoutcry.control.steps import Ask, Pause, Plan
 from openoutcry.errors import VerbError
-
-CLIENT = (b"me", b"")
-
-
-class Outside:
-    """Everything around a desk, recorded."""
-
-    def __init__(self, connected: bool = True) -> None:
-        self.replies: list[tuple[d.Envelope, messages.Reply]] = []
-        self.queries: list[tuple[int, Question]] = []
-        self.commands: list[tuple[Any, ...]] = []
-        self.works: list[tuple[Work, Future[Any]]] = []
-        self.connected = connected
-        self.desk = Desk(Ports(self._reply, self._query, self._submit, self._work), 100)
-
-    def _reply(self, envelope: d.Envelope, data: bytes) -> None:
-        self.replies.append((envelope, messages.decode_reply(data)))
-
-    def _query(self, number: int, question: Question) -> bool:
-        if self.connected:
-            self.queries.append((number, question))
-        return self.connected
-
-    def _submit(self, command: tuple[Any, ...]) -> bool:
-        if self.connected:
-            self.commands.append(command)
-        return self.connected
-
-    def _work(self, work: Work) -> Future[Any]:
-        self.works.append((work, Future()))
-        return self.works[-1][1]
-
-    def ask(
-        self, verb: str, *arguments: Any, number: int = 1, client: d.Envelope = CLIENT, now: int = 0,
-        plan: Callable[[messages.Request], Plan] | None = None,
-    ) -> None:  # fmt: skip
-        data = messages.encode_request(number, verb, arguments, {})
-        self.desk.receive([*client, data], plan or (lambda r: plans.make_plan(r, dict)), now)
-
-    @property
-    def answer(self) -> messages.Reply:
-        ((_, reply),) = self.replies
-        return reply
+from tests.control_world import CLIENT, Outside
 
 
 def test_a_journaled_verb_is_answered_when_its_result_arrives() -> None:
@@ -154,7 +109,7 @@ def test_replies_are_remembered_up_to_a_limit() -> None:
 
 def test_long_replies_are_remembered_up_to_a_size() -> None:
     outside = Outside()
-    for number in range(1, 40):
+    for number in range(1, 100):
         outside.ask("halt", "b", number=number)
         outside.desk.result((wire.RESULT, 99 + number, (), '"' + "x" * 190_000 + '"'), 1)
     assert outside.desk.statistics()["remembered"] <= d.REMEMBERED_BYTES_MAX // 190_000
@@ -183,13 +138,13 @@ def test_there_is_a_limit_to_requests_in_all_and_places_come_free() -> None:
 @pytest.mark.parametrize("parts", [[b"me", b"x"], [b"me"], [b"me", b"x", b"y"], [b"me", b"", b"", b"z"], [b""] * 9])
 def test_what_has_no_envelope_is_counted_and_dropped(parts: list[bytes]) -> None:
     outside = Outside()
-    outside.desk.receive(parts, lambda r: plans.make_plan(r, dict), 0)
+    outside.desk.receive(parts, lambda r: batches.make_plan(r, dict), 0)
     assert not outside.replies and outside.desk.counters["dropped"] == 1
 
 
 def test_a_malformed_request_is_answered_as_such() -> None:
     outside = Outside()
-    outside.desk.receive([*CLIENT, b"GET / HTTP/1.1"], lambda r: plans.make_plan(r, dict), 0)
+    outside.desk.receive([*CLIENT, b"GET / HTTP/1.1"], lambda r: batches.make_plan(r, dict), 0)
     assert outside.answer.error[0] == "malformed" and outside.answer.id == 0
 
 
@@ -262,8 +217,18 @@ def test_work_not_begun_in_time_is_called_off() -> None:
     assert outside.works[0][1].cancelled() and outside.answer.error[0] == "unavailable"
 
 
+def test_asking_nobody_is_answered_at_once() -> None:
+    def lonely(_: messages.Request | messages.Batch) -> Plan:
+        found = yield Ask(())
+        return json.dumps(found)
+
+    outside = Outside()
+    outside.ask("status", plan=lonely)
+    assert outside.answer.value == "[]"
+
+
 def test_a_plan_that_fails_ends_one_request_and_not_the_service(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(_: messages.Request) -> Plan:
+    def broken(_: messages.Request | messages.Batch) -> Plan:
         yield Pause(1)
         raise KeyError("surprise")
 

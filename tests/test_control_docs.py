@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import openoutcry
-from openoutcry import config, ctl, parameters, verbs
+from openoutcry import config, ctl, parameters, verbs, wire
+from openoutcry.control import desk, messages
 
 assert openoutcry.__file__ is not None
 ROOT = Path(openoutcry.__file__).resolve().parent.parent
@@ -54,4 +55,16 @@ def test_the_manuals_config_file_is_in_order(tmp_path: Path) -> None:
     (tmp_path / "exchange.toml").write_text(text)
     (tmp_path / "alice.password").write_text("s3cret\n")
     loaded = config.load(tmp_path / "exchange.toml")
-    assert [entry.kind for entry in loaded.entries] == ["engine", "book", "endpoint", "user", "do"]
+    kinds = ["engine", "book", "endpoint", "endpoint", "user", "session", "do"]
+    assert [entry.kind for entry in loaded.entries] == kinds
+
+
+def test_the_protocol_is_described_with_its_version_and_limits() -> None:
+    assert CONTROL.count(f"[{wire.VERSION}, id, ") == 3
+    for limit in (
+        f"{wire.ARGUMENTS_MAX} arguments", f"{messages.BATCH_MAX} verbs a batch",
+        f"for a client {desk.CLIENT_PENDING_MAX} requests and {desk.CLIENT_VERBS_MAX:,} verbs",
+        f"{desk.PENDING_MAX} requests and {desk.VERBS_MAX:,} verbs", f"within {desk.ANSWER_NS // 10**9} s",
+        f"{messages.REQUEST_MAX // 1024} KiB a request",
+    ):  # fmt: skip
+        assert limit in " ".join(CONTROL.split()), limit

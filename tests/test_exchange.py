@@ -17,6 +17,7 @@ import pytest
 import openoutcry
 from openoutcry import ClusterError, Endpoint, Exchange, VerbError, verbs
 from openoutcry.bus import Directory
+from openoutcry.clock import ExchangeClock
 from openoutcry.parameters import price_text
 from tests.processes import PATIENCE_S, running, wait_gone
 
@@ -41,7 +42,8 @@ def test_the_example_of_the_documentation() -> None:
 
 @pytest.mark.parametrize("name", verbs.VERBS)
 def test_every_verb_is_a_method_with_the_tables_arguments(name: str) -> None:
-    found = list(inspect.signature(getattr(Exchange, name)).parameters.values())[1:]
+    method = getattr(Exchange, name) if name != "clock" else ExchangeClock.__call__
+    found = list(inspect.signature(method).parameters.values())[1:]
     row = verbs.VERBS[name].parameters
     if found and found[-1].kind is inspect.Parameter.VAR_KEYWORD:  # the settings of a FIX session
         found, row = found[:-1], row[: -verbs.VERBS[name].options]

@@ -184,7 +184,7 @@ def test_where_there_are_users_a_logon_needs_one_with_his_password(world: World)
             number += 1
     with FixClient(port) as client:
         client.log_on("|553=ann|554=right")
-        assert matcher.wait_for(wire.LOGON)[4] == "ANNS"
+        assert matcher.wait_for(wire.LOGON_AS)[4:] == ("ANNS", "ANN")
     until(lambda: not of_session(matcher)["connected"], "she has gone")
     set_up(matcher, Username="Bob")
     with FixClient(port) as client:
@@ -193,7 +193,7 @@ def test_where_there_are_users_a_logon_needs_one_with_his_password(world: World)
         assert client.read() is None
     with FixClient(port) as client:
         client.log_on("|553=bob|554=right")
-        assert matcher.wait_for(wire.LOGON)[4] == "CLIENT"
+        assert matcher.wait_for(wire.LOGON_AS)[4:] == ("CLIENT", "BOB")
 
 
 def test_a_session_has_one_connection_and_the_first_does_not_notice_the_second(both: World) -> None:

@@ -569,7 +569,7 @@ def test_sigterm_stops_it_cleanly_and_it_goes_on_where_it_was(directory: bus.Dir
 
 def test_it_answers_questions_about_itself(world: World) -> None:
     matcher, gateway = world
-    assert matcher.query("ping") == {"pid": gateway.process.pid}
+    assert matcher.query("ping") == {"pid": gateway.process.pid, "event": len(matcher.events)}
     assert matcher.query("nonsense")[0] == "bad_argument"
     assert matcher.query("statistics")["link"]["ready"] is True
     matcher.send(b"\xc1", b"", os.urandom(50))  # malformed frames are counted, nothing more

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from collections.abc import Iterator
 
 import pytest
 
 from openoutcry import Exchange
+from openoutcry.clients.ouch import AsyncOuchClient
 from openoutcry.testkit import ExchangeMixin
 from tests.processes import wait_gone
 
@@ -81,6 +83,27 @@ def test_what_a_failed_test_raises_has_the_report_as_a_note() -> None:
     assert not more
     for wanted in ("but: it was rejected: unknown symbol (S)", "---- OUCH client", "---- log of matcher"):
         assert wanted in text
+
+
+class Asynchronous(ExchangeMixin, unittest.IsolatedAsyncioTestCase):
+    __test__ = False
+
+    async def test_trading(self) -> None:
+        offer = self.ouch_client.sell("AAPL", 40, "10.05")
+        async with AsyncOuchClient(*self.exchange.endpoint("ouch").address, "me") as client:
+            token = client.enter("AAPL", "B", 40, "10.05")
+            assert (await client.wait_for("E", order_token=token)).executed_shares == 40
+        await asyncio.to_thread(offer.expect_filled, 40)
+
+    async def test_failing(self) -> None:
+        await asyncio.to_thread(self.fix_client.buy("NONE", 1, "1").expect_accepted)
+
+
+def test_asynchronous_tests_are_run_and_noted_too() -> None:
+    result = run(Asynchronous)
+    assert (result.testsRun, result.errors) == (2, [])
+    ((_, text),) = result.failures
+    assert "but: it was rejected: unknown symbol" in text and "---- FIX client" in text
 
 
 def test_tests_of_a_class_may_share_one_that_is_emptied() -> None:

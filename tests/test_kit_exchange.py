@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry import ClusterError, Exchange
+from openoutcry import ClusterError, Exchange, VerbError
 from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader, report
 from openoutcry.verbs import LISTS
 
@@ -133,3 +133,34 @@ def test_a_report_can_be_made_after_the_end() -> None:
         ex.ouch_client()
     assert report.sections(ex)[0][0] == "log of matcher"
     assert report.sections(Exchange()) == []
+
+
+@pytest.mark.parametrize("protocol", ["ouch", "fix"])
+def test_an_order_that_cannot_be_sent_never_was(exchange: Exchange, protocol: str) -> None:
+    client = exchange.ouch_client() if protocol == "ouch" else exchange.fix_client()
+    with pytest.raises(VerbError, match="Foo"):
+        client.buy("AAPL", 100, "10", Foo=1)
+    assert client.orders == [] and not any(line.startswith(">") for line in client.last_messages())
+    client.buy("AAPL", 100, "10").expect_accepted()
+    assert "not known" not in report.text(exchange)
+
+
+def test_a_report_survives_a_client_that_cannot_say_where_it_stands(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = exchange.ouch_client()
+
+    def raises() -> str:
+        raise ValueError("lost")
+
+    monkeypatch.setattr(client, "standing", raises)
+    assert dict(report.sections(exchange))[client.title] == "not known: ValueError: lost"
+
+
+def test_engines_books_and_endpoints_by_their_names(exchange: Exchange) -> None:
+    made = exchange.create_engine("main"), exchange.create_book("aapl", "main", "AAPL")
+    assert (exchange.engine("main"), exchange.book("aapl")) == made
+    with pytest.raises(VerbError, match="there is no book 'msft'; there are: aapl"):
+        exchange.book("msft")
+    with pytest.raises(VerbError, match="there is no endpoint 'orders'; there are: none"):
+        exchange.endpoint("orders")

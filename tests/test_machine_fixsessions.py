@@ -236,6 +236,19 @@ def test_the_account_is_the_sessions_else_the_logons_else_the_users(
     assert (session.account, session.firm) == (account, firm)
 
 
+def test_the_firm_is_that_of_the_user_who_gave_the_password(world: World) -> None:
+    world.verb("create_user", "ann", "hash", None, "ann-1", "ACME")
+    world.verb("create_user", "bob", "hash", "orders", "bob-1", "OTHER")  # of another endpoint
+    create(world)
+    found = []
+    for connection, login in enumerate(("ANN", "BOB", "NOBODY"), 7):
+        world.send("gateway-1", (w.LOGON_AS, "fix", NAME, connection, "x", login))
+        session = next(s for s in world.machine.sessions.values() if s.user == NAME)
+        found.append((session.connection, session.account, session.firm))
+    assert found == [(7, "x", "ACME"), (8, "x", ""), (9, "x", "")]
+    assert Machine.load(world.machine.dump()).dump() == world.machine.dump()
+
+
 @pytest.mark.parametrize("template", [False, True])
 @pytest.mark.parametrize(("of_endpoint", "of_session"), [(True, False), (False, True), (True, None), (False, None)])
 def test_a_sessions_own_cancel_on_disconnect_wins(

@@ -27,8 +27,9 @@ def test_an_engine_begins_open_on_day_one() -> None:
     world = World()
     row = world.verb("create_engine", "main")
     assert row == {"name": "main", "kind": "matching", "day": 1, "phase": "open",
-                   "halted": False, "stopped": False, "policies": 0, "timetable": "",
-                   "properties": {"max_quantity": 999_999, "max_open_orders": 100_000, "seed": 1}}  # fmt: skip
+                   "halted": False, "stopped": False, "policies": 0, "failed": "", "timetable": "",
+                   "properties": {"max_quantity": 999_999, "max_open_orders": 100_000, "auto_receive": True,
+                                  "seed": 1}}  # fmt: skip
     assert world.verb("delete_engine", "main") == {"name": "main"}
     assert world.machine.query("list", {"kind": "engines"}) == []
 

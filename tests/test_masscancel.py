@@ -233,6 +233,15 @@ def test_each_lost_connection_has_its_own_grace(guarded: World) -> None:
     assert guarded.now == begin + 800 * MS_NS
 
 
+def test_a_grace_that_was_made_shorter_holds_for_what_is_lost_later(guarded: World) -> None:
+    begin = guarded.now
+    told(with_grace(guarded), (w.LOGOFF, ALICE, 1))
+    with_grace(guarded, 50)
+    told(guarded, (w.LOGON, "orders", "alice", 7, ""), (w.LOGOFF, ALICE, 7))
+    assert wait(guarded) == LOST
+    assert guarded.now == begin + 50 * MS_NS
+
+
 def test_a_gateway_that_begins_anew_has_lost_all_connections(guarded: World) -> None:
     with_grace(guarded)
     guarded.hello("gateway-1", generation=2)

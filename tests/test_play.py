@@ -145,6 +145,40 @@ def test_a_scenario_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
         load_scenario(path)
 
 
+JAPANNEXT = {
+    "O": ["O", 7, "me", "B", 100, 1, "DAY", 140.5, 99999, 0, "", "P", 0, "1", "1"],
+    "U": ["U", 7, 8, 50, 141, 99999, " ", 0],
+    "X": ["X", 8, 0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(JAPANNEXT))
+def test_an_action_with_unknown_names_is_taken_by_japannexts_positions(kind: str) -> None:
+    values = JAPANNEXT[kind]
+    named = dict(zip(("message_type", *playing.POSITIONS[kind]), values, strict=True))
+    others = {"message_type": kind} | {f"field_{place}": value for place, value in enumerate(values[1:])}
+    without = {f"field_{place}": value for place, value in enumerate(values)}
+    (expected,) = sent(named, stocks={"1": "AAPL"})
+    assert sent(others, without, stocks={"1": "AAPL"}) == [expected, expected]
+    assert expected.get("stock", "AAPL") == "AAPL"
+    assert expected.get("display", "Y") == "Y"
+    with pytest.raises(ScenarioError, match="has no field"):
+        sent(others | {"one_more": 1})
+
+
+def test_a_negative_token_is_the_number_of_its_32_bits() -> None:
+    (found,) = sent(CANCEL | {"order_token": -1})
+    assert found["order_token"] == "4294967295"
+
+
+def test_stocks_can_be_given_beside_the_file(server: OuchLoopback, tmp_path: Path) -> None:
+    path = tmp_path / "scenario.json"
+    order = {"message_type": "O", "orderbook_id": 1, "order_token": 1, "quantity": 5, "buy_sell_indicator": "B"}
+    path.write_text(json.dumps({"actions": [order | {"price": -1.5}]}))
+    assert run(path, HOST, server.port, auto=True, out=io.StringIO(), stocks={"1": "MSFT"}) == 0
+    assert decode(INBOUND, server.received[0])["stock"] == "MSFT"
+
+
 # ------------------------------------------------------------------------------------------------- playing
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_can_be_played(server: OuchLoopback, path: Path) -> None:

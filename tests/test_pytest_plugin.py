@@ -158,6 +158,61 @@ def test_factory(exchange_factory):
     assert_nothing_left(pytester)
 
 
+def test_what_a_verb_is_refused_for_is_said_in_the_line_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+def test_verb(exchange):
+    exchange.create_book("aapl", "main", "AAPL")
+
+def test_ouch(ouch_client):
+    ouch_client.buy("AAPL", 100, "10", displ="N")
+
+def test_fix(fix_client):
+    fix_client.buy("AAPL", 100, "10", Symbl="AAPL")
+
+def test_name(exchange, ouch_client):
+    exchange.book("msft")
+"""
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            ">*exchange.create_book*",
+            "E*VerbError: unknown_name (engine): there is no engine 'main'",
+            ">*ouch_client.buy*",
+            "E*VerbError: bad_argument (displ): an order of OUCH has no 'displ'; it has side, time_in_force, *",
+            ">*fix_client.buy*",
+            "E*VerbError: bad_argument (Symbl): FIX.4.4 has no field 'Symbl'; did you mean Symbol?",
+            "E*VerbError: unknown_name (book): there is no book 'msft'; there are: aapl",
+        ]
+    )
+    for inner in ("exchange.py:", "fixsync.py:", "messages.py:", "ouch.py:"):
+        assert not [line for line in result.outlines if inner in line]
+    assert pytester.runpytest_subprocess("--full-trace", "-k", "fix").stdout.str().count("fixmessages.py") > 0
+
+
+def test_the_exchange_of_a_failed_test_can_be_kept(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+def test_fails(exchange, ouch_client):
+    ouch_client.buy("AAPL", 100, "10").expect_accepted()
+    assert False
+
+def test_passes(exchange):
+    pass
+"""
+    )
+    result = pytester.runpytest_subprocess("--exchange-keep", "kept")
+    result.assert_outcomes(failed=1, passed=1)
+    (kept,) = (pytester.path / "kept").iterdir()
+    result.stdout.fnmatch_lines([f"in kept/{kept.name}: openoutcry record kept/{kept.name} -o scenario.toml"])
+    command = [sys.executable, "-m", "openoutcry", "record", str(kept), "-o", str(pytester.path / "scenario.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "NewOrderSingle" in (pytester.path / "scenario.toml").read_text()
+
+
 def test_exchanges_of_the_factory_are_in_the_report_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -173,7 +228,6 @@ def test_fails(exchange_factory):
 
 @pytest.mark.parametrize("plugin", ["pytest_asyncio", "anyio"])
 def test_asynchronous_tests_use_the_blocking_clients_in_threads(pytester: pytest.Pytester, plugin: str) -> None:
-    pytest.importorskip(plugin, reason=f"{plugin} is not installed: users bring their own")
     pytester.makepyfile(
         f"""
 {RECORD}
@@ -198,8 +252,7 @@ def anyio_backend():
     return "asyncio"
 """
     )
-    scope = ("-o", "asyncio_default_fixture_loop_scope=function") if plugin == "pytest_asyncio" else ()
-    pytester.runpytest_subprocess("-W", "error", *scope).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
     assert_nothing_left(pytester)
 
 

@@ -52,10 +52,10 @@ def test_a_ticket_is_never_given_out_twice_not_even_by_a_machine_that_was_loaded
 def test_it_knows_what_it_holds() -> None:
     schedule = Schedule()
     schedule.add(1, "x", 7)
-    assert ("x", 7) in schedule
-    assert ("x", 8) not in schedule
+    schedule.add(2, "y", 8)
+    assert schedule.waiting("x") == [("x", 7)]
     schedule.due(1)
-    assert ("x", 7) not in schedule
+    assert schedule.waiting("x") == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 3))), st.integers(0, 20))

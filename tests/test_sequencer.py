@@ -92,8 +92,11 @@ class Peer:
         while inbox:
             taken = self.link.receive(inbox.popleft(), now)
             if taken is not None and len(taken) == 3:
-                self.events.extend(taken[2])
+                self.take(taken[1], taken[2])
         wires.put(self.name, self.link.frames(now))
+
+    def take(self, time_ns: int, events: list[Any]) -> None:
+        self.events.extend(events)
 
 
 def verb(number: int, name: str, *arguments: Any) -> tuple[Any, ...]:
@@ -283,6 +286,45 @@ def test_a_bad_question_is_a_bad_answer(life: Life, wires: Wires, argument: str)
     ask = wire.frame(wire.QUERY, 7, "matcher", "gw", "depth", argument)
     (reply,) = [answer for answer in answers(life, wires, b"gw", ask) if answer[0] == wire.REPLY]
     assert reply[4] == 0 and len(json.loads(reply[5])) == 3
+
+
+def several(life: Life, wires: Wires, argument: Any) -> tuple[int, Any]:
+    ask = wire.frame(wire.QUERY, 7, "matcher", "gw", "several", json.dumps(argument))
+    (reply,) = [answer for answer in answers(life, wires, b"gw", ask) if answer[0] == wire.REPLY]
+    return reply[4], json.loads(reply[5])
+
+
+def test_questions_that_come_together_are_answered_one_by_one(life: Life, wires: Wires) -> None:
+    answers(life, wires, b"gw", HELLO)
+    asked = [["list", {"kind": "engines"}], ["depth", {"book": "nope"}], ["frobnicate", {}], ["list", 5], [5, {}],
+             ["several", {"questions": []}]]  # fmt: skip
+    ok, rows = several(life, wires, {"questions": asked})
+    assert (ok, rows[0]) == (1, [1, []])
+    codes = [(ok, body[0]) for ok, body in rows[1:]]
+    assert codes == [(0, "unknown_name"), (0, "unknown_verb"), (0, "bad_argument"), (0, "bad_argument"),
+                     (0, "unknown_verb")]  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", [[], {}, {"questions": 5}, {"questions": [5]}, {"questions": [["list"]]}])
+def test_questions_that_are_no_list_of_them_are_refused(life: Life, wires: Wires, argument: Any) -> None:
+    answers(life, wires, b"gw", HELLO)
+    ok, body = several(life, wires, argument)
+    assert (ok, body[:2]) == (0, ["bad_argument", "questions"])
+
+
+@pytest.mark.parametrize("room", [20, 150, 100_000])
+def test_as_many_of_the_first_questions_are_answered_as_have_room(
+    life: Life, wires: Wires, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    answers(life, wires, b"gw", HELLO)
+    asked = [["list", {"kind": "policy_kinds"}], *[["ping", {}]] * 40]
+    whole, _ = several(life, wires, {"questions": asked})
+    monkeypatch.setattr(wire, "TEXT_MAX", room)
+    ok, rows = several(life, wires, {"questions": asked})
+    assert whole == ok == 1 and 1 <= len(rows) <= wire.SEVERAL_MAX
+    assert len(json.dumps(rows, separators=(",", ":"))) <= max(room, 100)
+    assert (rows[0][0] == 0 and rows[0][1][0] == "limit") is (room < 1_000)
+    assert room < 100_000 or len(rows) == wire.SEVERAL_MAX
 
 
 class FailingDisk(Disk):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from openoutcry import Exchange
+from openoutcry import Exchange, cli
 from openoutcry import wire as w
-from openoutcry.matcher import bots, policies
+from openoutcry.matcher import bots, lines, policies
 from tests.machine_world import enter, market
 
 PAGE = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text()
@@ -21,7 +21,7 @@ def test_the_examples_run(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(policies, "KINDS", dict(policies.KINDS))
     monkeypatch.setattr(policies, "_PARAMETERS", dict(policies._PARAMETERS))
     names: dict[str, Any] = {"ex": exchange}
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) > 3
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"simulator.md, example {number}", "exec"), names)
     world = market()
@@ -32,7 +32,13 @@ def test_the_examples_run(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", bots.BOTS)
+@pytest.mark.parametrize("line", re.findall(r"openoutcry (prices .*)$", PAGE, re.MULTILINE))
+def test_every_command_is_in_order(line: str) -> None:
+    args = cli.parser().parse_args(line.split())
+    assert args.book == "aapl" and (args.price is None) == (args.file is not None)
+
+
+@pytest.mark.parametrize("kind", [*bots.BOTS, *lines.KINDS, "market-maker"])
 def test_every_kind_has_a_row_with_its_options_and_their_defaults(kind: str) -> None:
     (row,) = re.findall(rf"^\| `{kind}` \|(.*)$", PAGE, re.MULTILINE)
     for p in policies.options_of(kind).values():

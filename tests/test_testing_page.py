@@ -18,7 +18,9 @@ TESTS = [block for block in BLOCKS if block not in PROGRAMS]
 
 def test_the_tutorial_passes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_tutorial="\n".join(TESTS))
-    result = pytester.runpytest_subprocess("-W", "error", "--strict-markers", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        "-W", "error", "--strict-markers", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"
+    )  # fmt: skip
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"} and outcomes["passed"] > 25
 

@@ -11,16 +11,17 @@ from openoutcry.errors import VerbError
 
 GOOD: dict[str, Any] = {
     "name": "n1", "symbol": "AAPL", "text": "127.0.0.1", "secret": "s3cret", "int": 7, "bool": True, "price": "0.01",
-    "value": 5,
+    "value": 5, "duration": "90s",
 }  # fmt: skip
 WRONG: dict[str, list[Any]] = {
     "name": ["", "has blank", "ümlaut", "x" * 65, 5, 1.5, True, b"bytes", ("a",), "a/b", "new\nline"],
     "symbol": ["", "A B", "A/B", "x" * 17, 5, "é", "A\n"],
-    "text": ["a\x00b", 5, "line\nline", None, "x" * 4_097],
+    "text": ["a\x00b", 5, "line\nline", None],
     "secret": ["", 5, None, "x" * 257, ("a",)],
     "int": [-(2**64), 2**70, "x", 1.0, True, None, "1e3", "٣", (1,)],
     "bool": ["maybe", 1, 0, None, 1.0],
     "price": ["x", "-1e30", "1e30", "0.000000001", 1.5, None, True, "NaN", "Infinity", "1" * 41],
+    "duration": ["", "x", "5", 5, "-5s", "1.5s", "5 s", None, True, "99999d", "9" * 30 + "s", "s5"],
     "value": [None, 1.5, ("a",), b"x", "x" * 4_097],
     "choice": ["frobnicate", 5, True, None, ("a",), b"x", "x" * 5_000],
 }

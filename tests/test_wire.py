@@ -60,6 +60,7 @@ SAMPLES = {
     wire.CROSS: (wire.CROSS, 1, b"A1", b"A2", "AAPL", wire.SELL_SHORT, 100, 10**10, b"x", b"y"),
     wire.ECHO: (wire.ECHO, 1, b"8=FIX.4.2"),
     wire.LOGON: (wire.LOGON, "orders", "ALICE", 7, ""),
+    wire.LOGON_AS: (wire.LOGON_AS, "fix", "FIX.4.4:EXCHANGE->ANN", 8, "PENSIONS", "ANN"),
     wire.LOGOFF: (wire.LOGOFF, 1, 7),
     wire.BOUND: (wire.BOUND, "orders", "127.0.0.1", 4242, ""),
     wire.VERB: (wire.VERB, 1, "create_engine", ("main", None, True, -1)),

@@ -13,13 +13,13 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final
 
 from openoutcry import wire
-from openoutcry.fix.messagelog import LOGON_SECRET_TAGS, SECRET_TAGS
-from openoutcry.gateway.connection import ASKED
+from openoutcry.fix.message import Message, shape_of
+from openoutcry.fix.messagelog import LOGON_SECRET_TAGS, SECRET_TAGS, redact
+from openoutcry.gateway.client import ASKED
 from openoutcry.gateway.fix import identity
 from openoutcry.gateway.fix.approval import Applicant, approve
 
 if TYPE_CHECKING:
-    from openoutcry.fix.message import Message
     from openoutcry.gateway.fix.connection import FixConnection
     from openoutcry.gateway.fix.hosted import Hosted
 
@@ -27,7 +27,18 @@ WRONG_PASSWORD: Final = "invalid username or password"
 TOO_MANY: Final = "there are too many sessions"
 DAY_NOT_BEGUN: Final = "the trading day has not begun"
 MATCHER_DAY_ENDED: Final = "the day has ended"  # as openoutcry.matcher.machine refuses a logon
-SECRETS: Final = frozenset((*SECRET_TAGS, *LOGON_SECRET_TAGS))
+ANYWHERE: Final = frozenset(SECRET_TAGS)
+SECRETS: Final = ANYWHERE.union(LOGON_SECRET_TAGS)
+
+
+def without_secrets(message: Message) -> Message:
+    """A message to be kept or shown: no password is in it, nor in its bytes."""
+    secrets = SECRETS if message.kind == b"A" else ANYWHERE
+    if secrets.isdisjoint(message.shape.tags):
+        return message
+    kept = [(tag, value) for tag, value in message.pairs() if tag not in secrets]
+    shape = shape_of(tuple(tag for tag, _ in kept))
+    return Message(message.kind, shape, tuple(value for _, value in kept), redact(message.raw), message.checked)
 
 
 class Admission:
@@ -93,13 +104,12 @@ class Admission:
         if answer is not None:
             connection.refuse(answer)
             return
-        connection.hub.log_on(connection, (wire.LOGON, endpoint, hosted.name, connection.number, self._account(hosted)))
-
-    def _account(self, hosted: Hosted) -> str:
-        """Whose the session's orders are, unless they say so themselves."""
-        state, user = self._connection.hub.state, self._user.upper()
-        known = state.users[user][3] if state.password_hash(hosted.endpoint, user) else ""
-        return str(hosted.settings.Account or known or hosted.settings.TargetCompID)
+        user = self._user.upper()
+        known = connection.hub.state.password_hash(hosted.endpoint, user) != ""
+        account = connection.hub.state.users[user][3] if known else ""
+        account = str(hosted.settings.Account or account or hosted.settings.TargetCompID)
+        command = (endpoint, hosted.name, connection.number, account)
+        connection.hub.log_on(connection, (wire.LOGON_AS, *command, user) if known else (wire.LOGON, *command))
 
     def refused(self, text: str) -> None:
         """The matcher does not log this connection on."""

@@ -43,6 +43,7 @@ from openoutcry.gateway.fix.reports import (
     general,
     text_piece,
 )
+from openoutcry.gateway.fix.withheld import Withheld
 
 if TYPE_CHECKING:
     from openoutcry.fix.message import Message
@@ -86,7 +87,7 @@ class Application:
         self.lists = lists.Lists(self)
         self.masses = masscancel.MassCancels(self)
         self.trades = trades.Trades(self)
-        for part in (Executions(self), self.quotes, self.lists, self.masses, self.trades):
+        for part in (Executions(self), self.quotes, self.lists, self.masses, self.trades, Withheld(self)):
             self._handlers.update(part.handlers())
             self._events.update(part.events())
         if settings.DropCopy != "no" and self.copies is not None:

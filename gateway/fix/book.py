@@ -23,6 +23,7 @@ QUOTE: Final = 2
 COUNTERS: Final = 3
 LIST: Final = 4
 ASKED: Final = 5
+KEPT: Final = 6
 
 
 class Book:
@@ -30,11 +31,12 @@ class Book:
 
     orders: by newest ClOrdID, live and done. done: those that are, oldest first. quotes: the newest order of each side,
     by symbol and side. asked: what has been answered so far of quotes that are under way, by token. lists: ClOrdIDs
-    answered so far of lists that are not complete yet, by ListID. rejects, masses, reports: how many there have been of
-    orders, of mass cancels, and of everything but new orders and trades.
+    answered so far of lists that are not complete yet, by ListID. kept: messages that are not said yet, by the number
+    of openoutcry.gateway.fix.withheld. rejects, masses, reports: how many there have been of orders, of mass cancels,
+    and of everything but new orders and trades.
     """
 
-    __slots__ = ("asked", "done", "lists", "masses", "orders", "quotes", "rejects", "reports")
+    __slots__ = ("asked", "done", "kept", "lists", "masses", "orders", "quotes", "rejects", "reports")
 
     def __init__(self) -> None:
         self.orders: dict[bytes, Order] = {}
@@ -42,6 +44,7 @@ class Book:
         self.quotes: dict[tuple[bytes, int], Order] = {}
         self.asked: dict[bytes, list[tuple[Any, ...]]] = {}
         self.lists: dict[bytes, list[bytes]] = {}
+        self.kept: dict[int, list[tuple[Any, ...]]] = {}
         self.rejects = 0
         self.masses = 0
         self.reports = 0
@@ -110,10 +113,12 @@ class Book:
             yield (ASKED, token, statuses)
         for name, tokens in self.lists.items():
             yield (LIST, name, tokens)
+        for number, messages in self.kept.items():
+            yield (KEPT, number, messages)
 
     def load(self, pieces: list[bytes], forms: Forms) -> None:
         """The reverse of ``dump``; no pieces: nothing is known."""
-        for container in (self.orders, self.done, self.quotes, self.asked, self.lists):
+        for container in (self.orders, self.done, self.quotes, self.asked, self.lists, self.kept):
             container.clear()
         self.rejects = self.masses = self.reports = 0
         for piece in pieces:
@@ -135,6 +140,8 @@ class Book:
             self.asked[rest[0]] = list(rest[1])
         elif kind == LIST:
             self.lists[rest[0]] = list(rest[1])
+        elif kind == KEPT:
+            self.kept[rest[0]] = list(rest[1])
 
 
 def _joined(rows: list[bytes]) -> bytes:

@@ -4,6 +4,9 @@ Its life::
 
     SILENT --Logon that a session has been found for--> ASKED --LOGGED_ON--> ON --Logout, loss, end of day--> GONE
 
+Where the endpoint's auto_accept is false, a Logon is HELD before that, until a hand lets it go on
+(openoutcry.gateway.managed_fix).
+
 Rule 1. Until a Logon is judged (openoutcry.gateway.fix.admission), nothing is answered: what is wrong with it ends the
         connection without a word. The exceptions have a right to know: who names a wrong password, or comes when there
         is no trading day.
@@ -16,34 +19,23 @@ Rule 5. Whatever it sends, only this connection suffers.
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import wire
 from openoutcry.fix.codec import Decoder
 from openoutcry.fix.message import Message, Shape
 from openoutcry.fix.rejects import LEVELS, business_reject
 from openoutcry.fix.resend import RESEND_BYTES
-from openoutcry.fix.session import Disconnect, LoggedOn, LoggedOut, LogonRequested
-from openoutcry.gateway.connection import (
-    ASKED,
-    CLOSE_TIMEOUT_NS,
-    GONE,
-    ON,
-    REPLAY_BUFFER,
-    REPLAY_STALL_NS,
-    RETRY_NS,
-    SILENT,
-)
-from openoutcry.gateway.fix.admission import Admission
+from openoutcry.fix.session import Admin, Disconnect, LoggedOn, LoggedOut, LogonRequested
+from openoutcry.gateway.client import ASKED, GONE, ON, RETRY_NS, SILENT, ClientConnection
+from openoutcry.gateway.fix.admission import Admission, without_secrets
+from openoutcry.gateway.managed_watch import LOGGED_ON, LOGON, LOGOUT
 
 if TYPE_CHECKING:
     from openoutcry.gateway.fix.endpoint import FixEndpoint
     from openoutcry.gateway.fix.hosted import Hosted, InTurn
     from openoutcry.gateway.state import Session
-    from openoutcry.gateway.store import Stream
 
 CATCHING_UP_MAX: Final = 2 * RESEND_BYTES  # a client that was sent a portion again has not had the time to read it
 LEARNED_MAX: Final = 64  # shapes of one connection that a pattern is made for: a client has a few, and each costs a ms
@@ -51,47 +43,34 @@ SECOND_NS: Final = 1_000_000_000
 DAY_ENDED: Final = "the trading day has ended"
 LOOK_AGAIN_NS: Final = 60_000_000_000  # a session's deadlines are looked at this often, should the clock be set
 
+# Deadlines in a row that a client's silence is followed through: a heartbeat or two, a TestRequest and the end, and
+# some for a session that waits for missing messages. Only one that watches nobody has more.
+SILENCE_STEPS_MAX: Final = 16
 
-class FixConnection(asyncio.Protocol):
-    """See the module. number: the gateway's own, never used again, also not by a later life of the gateway."""
+
+class FixConnection(ClientConnection):
+    """See the module. It has no ``stream`` by the matcher's name."""
+
+    endpoint: FixEndpoint
+    wanted = ""  # the session that a held Logon is for
 
     def __init__(self, endpoint: FixEndpoint) -> None:
-        self.endpoint = endpoint
-        self.hub = endpoint.hub
-        self.number = self.hub.next_connection()
-        self.state = SILENT
-        self.address = ""
-        self.tick = 0
-        self.replaying = False  # waits in the replay's queue
-        self.stream: Stream | None = None  # it has none by the matcher's name
-        self.session: Session | None = None
+        super().__init__(endpoint)
         self.hosted: Hosted | None = None
         self._decoder = Decoder()
         self._learned: set[Shape] = set()
         self._garbled = 0
-        self._held = b""
         self._kept: list[Message] = []  # wait until the application has answered what came before
         self._spoke = False
         self._admission: Admission | None = None  # while it is not logged on
-        self._until_ns = 0  # by when it must have logged on
-        self._stalled_ns = 0  # since when a client that catches up has not read
+        self._until_ns = 0  # by when it must have logged on, by the exchange's time
         self._ending = ""  # why the session wants it closed
         self._second = self._in_second = 0
 
     # --------------------------------------------------------------------------------------------- transport
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by descent
-        self.address = str((transport.get_extra_info("peername") or ("gone",))[0])
-        login_timeout_ns = self.endpoint.admit(self)
-        if not login_timeout_ns:
-            self.state = GONE
-            self.transport.abort()
-            return
-        in_flight = min(REPLAY_BUFFER, self.endpoint.write_buffer_max)
-        self.transport.set_write_buffer_limits(in_flight, in_flight // 4)
-        self._until_ns = monotonic_ns() + login_timeout_ns
-        self.hub.wheel.schedule(self, self._until_ns)
+    def begin(self, now_ns: int, login_timeout_ns: int) -> None:
+        """See ClientConnection."""
+        self._until_ns = now_ns + login_timeout_ns
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent, or hold it while the matcher is behind."""
@@ -135,13 +114,17 @@ class FixConnection(asyncio.Protocol):
             return
         now_ns = self.hub.fix.clock.tick()
         if self.state == SILENT:
+            if messages[0].kind == b"A" and not self.endpoint.watch.auto_accept:
+                self._kept = messages
+                self.endpoint.hand.hold(self)
+                return
             self._first(messages.pop(0), now_ns)
         hosted = self.hosted
         if hosted is None or self.state == GONE:
             return
         if hosted.log is not None:
             for message in messages:
-                hosted.log.incoming(message.raw, now_ns)
+                hosted.log.incoming(message.raw, self.hub.fix.clock.host_ns)
         self._take_messages(hosted, messages, now_ns)
 
     def _take_messages(self, hosted: Hosted, messages: list[Message], now_ns: int) -> None:
@@ -203,7 +186,7 @@ class FixConnection(asyncio.Protocol):
             if message.shape is not shape:
                 shape = message.shape
                 marked = 43 in shape.index or 97 in shape.index
-            take(message, out, marked and _may_have_come(message))
+            take(message, out, marked and may_have_come(message))
             if fresh:
                 hosted.pass_on(now_ns)
         hosted.counters["messages_in"] += taken
@@ -230,7 +213,11 @@ class FixConnection(asyncio.Protocol):
             return
         hosted.counters["messages_in"] += 1
         self.endpoint.messages_in += 1
-        hosted.application.take(message, self.hub.out, _may_have_come(message))
+        self._hand_on(hosted, message)
+
+    def _hand_on(self, hosted: Hosted, message: Message) -> None:
+        """To the application."""
+        hosted.application.take(message, self.hub.out, may_have_come(message))
 
     def _deed(self, hosted: Hosted, event: Any) -> None:
         """What the session layer wants done."""
@@ -240,9 +227,12 @@ class FixConnection(asyncio.Protocol):
         elif kind is Disconnect:
             self._ending = event.reason or "over"
         elif kind is LoggedOn:
+            self.endpoint.watch.note(LOGGED_ON, self, hosted.name)
             hosted.application.logged_on()
         elif kind is LoggedOut:
             hosted.application.logged_off()
+        elif kind is Admin and event.message.kind == b"5":
+            self.endpoint.watch.note(LOGOUT, self, hosted.name, "Logout", event.message, len(event.message.raw))
 
     def _answer(self, hosted: Hosted, now_ns: int) -> None:
         """The session was told something other than a message: take what comes of it."""
@@ -304,28 +294,20 @@ class FixConnection(asyncio.Protocol):
         self.hub.log.warning(monotonic_ns(), "fix", f"endpoint {self.endpoint.name}: {self.address}: {text}")
         self.drop()
 
-    def pause_writing(self) -> None:
-        """The client reads slower than it is sent to."""
-        self._stalled_ns = monotonic_ns()
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return self.wanted if self.hosted is None else self.hosted.name
 
-    def resume_writing(self) -> None:
-        """It has read."""
-        self._stalled_ns = 0
-        if self.state == ON and not self.live:
-            self.hub.replay.add(self)
+    @property
+    def silent(self) -> bool:
+        """See ClientConnection."""
+        return not self._spoke
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone, or we have closed."""
-        hub, session, hosted = self.hub, self.session, self.hosted
-        self.endpoint.leave(self, silent=not self._spoke)
-        hub.waiting.pop(self.number, None)
-        self.state = GONE
-        self._held = b""
-        self.tick = 0
-        if session is not None and session.connection is self:
-            session.connection = None
-            hub.out.append((wire.LOGOFF, session.number, self.number))
-            hub.submitted()
+    def part(self) -> None:
+        """See ClientConnection."""
+        super().part()
+        hub, hosted = self.hub, self.hosted
         if hosted is not None and hosted.connection is self:
             now_ns = hub.fix.clock.tick()
             hosted.session.disconnected(now_ns)
@@ -336,6 +318,32 @@ class FixConnection(asyncio.Protocol):
                 hub.commit()
 
     # --------------------------------------------------------------------------------------------- logging on
+    def speak(self, message: Message, name: str) -> None:
+        """It has asked to log on, as the session of that name."""
+        if not self._spoke:
+            self._spoke = True
+            self.endpoint.spoke(self)
+            self.endpoint.watch.note(LOGON, self, name, "Logon", without_secrets(message), len(message.raw))
+
+    def go_in(self) -> None:
+        """The Logon that was held goes on."""
+        logon, *rest = self._kept
+        self._kept = []
+        data, self._held = self._held, b""
+        self.state = SILENT
+        self._until_ns = self.hub.clock.monotonic_ns() + self.endpoint.login_timeout_ns
+        self.reschedule()
+        now_ns = self.hub.fix.clock.tick()
+        try:
+            self._first(logon, now_ns)
+            if rest and self.hosted is not None:
+                self._take_messages(self.hosted, rest, now_ns)
+        except Exception as error:
+            self._failed(error)
+        if data:
+            self.transport.resume_reading()
+            self.data_received(data)
+
     def _first(self, message: Message, now_ns: int) -> None:
         """The first message: ask for a session, and give the session its Logon."""
         admission = self._admission = Admission(self, message)
@@ -343,20 +351,19 @@ class FixConnection(asyncio.Protocol):
         if isinstance(hosted, str):
             self.endpoint.unwanted(self, hosted)
             return
-        self._spoke = True
-        self.endpoint.spoke(self)
+        self.speak(message, hosted.name)
         self.state = ASKED
         self.hosted = hosted
         hosted.connection = self
         self._decoder.configure(hosted.settings.MaxMessageSize, hosted.settings.ValidateLengthAndChecksum)
         if hosted.log is not None:
-            hosted.log.incoming(message.raw, now_ns)
+            hosted.log.incoming(message.raw, self.hub.fix.clock.host_ns)
         hosted.session.connected(now_ns)
         self._receive(hosted, [admission.logon], now_ns)
         self._settle()
 
     def refused(self, text: str) -> None:
-        """The matcher does not log this connection on."""
+        """See ClientConnection."""
         if self.state == ASKED and self._admission is not None:
             self._admission.refused(text)
 
@@ -369,7 +376,7 @@ class FixConnection(asyncio.Protocol):
         self._answer(hosted, self.hub.fix.clock.now_ns)
 
     def start(self, session: Session) -> None:
-        """The matcher has logged this connection on."""
+        """See ClientConnection."""
         hosted = self.hosted
         assert hosted is not None
         self._admission = None
@@ -377,6 +384,8 @@ class FixConnection(asyncio.Protocol):
         session.connection = self
         self.state = ON
         self.endpoint.logins += 1
+        if self.endpoint.watch.messages:
+            self.endpoint.hand.take_up(self)
         hosted.counters["logons"] += 1
         self.hub.fix.let_in(hosted, session)
         self.transport.resume_reading()
@@ -391,7 +400,7 @@ class FixConnection(asyncio.Protocol):
     # --------------------------------------------------------------------------------------------- sending
     @property
     def live(self) -> bool:
-        """Whether it has been sent all there is."""
+        """See ClientConnection."""
         return self.hosted is not None and self.hosted.session.live
 
     def write(self, out: list[bytes]) -> None:
@@ -409,7 +418,7 @@ class FixConnection(asyncio.Protocol):
         transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def feed(self, now_ns: int) -> None:
-        """Send the next portion of what is missing."""
+        """See ClientConnection."""
         hosted = self.hosted
         if hosted is None or self._stalled_ns:  # resume_writing adds it again
             return
@@ -427,50 +436,33 @@ class FixConnection(asyncio.Protocol):
         self.reschedule()
 
     def end(self) -> None:
-        """The trading day has ended."""
+        """See ClientConnection."""
         self.log_out(DAY_ENDED)
 
     def finish(self) -> None:
-        """The endpoint is no more."""
+        """See ClientConnection."""
         self.log_out("the endpoint has been deleted")
 
     def close(self) -> None:
-        """Close once the client has been sent everything, or after CLOSE_TIMEOUT_NS."""
-        if self.state == GONE:
-            return
+        """See ClientConnection; one that is logged on is told first."""
         if not self._ending and self.state == ON and self.hosted is not None:  # the gateway stops
             self._ending = "the gateway is stopping"
             self.hosted.session.logout(self._ending, self.hub.fix.clock.tick())
             self._answer(self.hosted, self.hub.fix.clock.now_ns)
-            return
-        self.state = GONE
-        self.transport.close()
-        self.hub.wheel.schedule(self, monotonic_ns() + CLOSE_TIMEOUT_NS)
-
-    def drop(self) -> None:
-        """Close at once."""
-        self.state = GONE
-        self.transport.abort()
+        else:
+            super().close()
 
     # --------------------------------------------------------------------------------------------- time
-    def reschedule(self) -> None:
-        """The session's deadlines have changed."""
-        if self.state != GONE:
-            self.on_timer(monotonic_ns())
-
-    def on_timer(self, now_ns: int) -> None:
-        """Heartbeats and time-outs."""
+    def keep_time(self, now_ns: int) -> None:
+        """See ClientConnection."""
         hosted = self.hosted
-        if self.state == GONE:
-            self.transport.abort()
-        elif self._held:  # it is us who do not listen
-            self.hub.wheel.schedule(self, now_ns + RETRY_NS)
-        elif self.state != ON or hosted is None:
-            if now_ns >= self._until_ns:
+        if self.state != ON or hosted is None:
+            left_ns = self._until_ns - self.hub.clock.monotonic_ns()
+            if left_ns <= 0:
                 self.endpoint.timed_out(self)
             else:
-                self.hub.wheel.schedule(self, self._until_ns)
-        elif self._stalled_ns and not self.live and now_ns - self._stalled_ns > REPLAY_STALL_NS:
+                self.hub.wheel.schedule(self, now_ns + left_ns)
+        elif self.has_stalled(now_ns):
             self.endpoint.timed_out(self)
         else:
             self._on_session_timer(hosted, now_ns)
@@ -484,10 +476,34 @@ class FixConnection(asyncio.Protocol):
             ahead_ns = min(session.deadline_ns - wall_ns, RETRY_NS if self._stalled_ns else LOOK_AGAIN_NS)
             self.hub.wheel.schedule(self, now_ns + max(ahead_ns, 0))
 
+    def clock_moved(self, moved_ns: int, silent: bool) -> None:
+        """See ClientConnection."""
+        hosted = self.hosted
+        if self.state == GONE:
+            return
+        if not silent:
+            self._until_ns += moved_ns
+            if hosted is not None:
+                hosted.session.forgive(moved_ns)
+        elif hosted is not None:
+            self._be_silent(hosted)
+        self.reschedule()
+
+    def _be_silent(self, hosted: Hosted) -> None:
+        """What a client's silence leads to, each thing at its own time: a TestRequest first, and then the end."""
+        session, clock = hosted.session, self.hub.fix.clock
+        now_ns = clock.tick()
+        for _ in range(SILENCE_STEPS_MAX):
+            if self.state != ON or session.deadline_ns > now_ns:
+                break
+            clock.step(session.deadline_ns)
+            session.on_timer(clock.now_ns)
+            self._answer(hosted, clock.now_ns)
+
     def configure(self) -> None:
-        """The endpoint's properties have changed."""
+        """See ClientConnection; the settings are the session's."""
 
 
-def _may_have_come(message: Message) -> bool:
+def may_have_come(message: Message) -> bool:
     """Whether it is marked as one that may have come before: PossDupFlag, PossResend."""
     return message.get(43) == b"Y" or message.get(97) == b"Y"

@@ -13,7 +13,7 @@ Invariant: what is emitted is a pure function of the ECHOED event; what is remem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
@@ -23,6 +23,7 @@ from openoutcry.fix import rejects
 from openoutcry.fix.codec import body
 from openoutcry.fix.reasons import BUSINESS_OTHER, BUSINESS_UNSUPPORTED
 from openoutcry.fix.settings import APPL_VERSIONS
+from openoutcry.gateway.fix.passing import BUSINESS_LEVEL, Emit, PassingApplication
 
 if TYPE_CHECKING:
     from openoutcry.fix.dictionary import Group
@@ -39,24 +40,20 @@ OWN: Final = frozenset((8, 9, 35, 34, 49, 52, 56, 43, 122, 369))
 SUBS: Final = {50: "SenderSubID", 57: "TargetSubID", 142: "SenderLocationID", 143: "TargetLocationID"}
 HEADER_END: Final = 143  # the session's own header ends with this tag: what is above may come after it
 LENGTH_MAX: Final = wire.ECHO_MAX - 256  # bytes of a message that is sent back; the rest is for what msgpack adds
-BUSINESS_LEVEL: Final = 2  # BusinessMessageReject is a message of 4.2 and later
 UNSUPPORTED: Final = "Unsupported message type"
 
-Emit = Callable[..., None]
 Head = tuple[tuple[int, bytes], ...]
 
 
-class EchoApplication:
-    """See the module; the methods are those of openoutcry.gateway.fix.hosted.Application."""
+class EchoApplication(PassingApplication):
+    """See the module."""
 
     def __init__(
         self, number: int, settings: SessionSettings, validator: Validator, emit: Emit, services: Services
     ) -> None:
-        self.number = number
+        super().__init__(number, settings, emit)
         self.validator = validator
-        self.emit = emit
         self.fixt = settings.BeginString == "FIXT.1.1"
-        self.level = rejects.LEVELS[settings.BeginString]
         self._own = OWN.union(tag for tag, name in SUBS.items() if getattr(settings, name))
         self._version = APPL_VERSIONS[settings.DefaultApplVerID].encode()
         self._seen: dict[bytes, None] = {}
@@ -79,23 +76,10 @@ class EchoApplication:
             kind, rest, head = msgpack.unpackb(event[2], use_list=False)
             self.emit(kind, rest, extra=head)
 
-    def absorb(self, event: tuple[Any, ...], time_ns: int) -> None:
-        """Nothing is remembered of what was sent."""
-
-    def dump(self) -> list[bytes]:
-        """Nothing outlives a logon."""
-        return []
-
-    def load(self, pieces: list[bytes]) -> None:
-        """See dump."""
-
     def logged_on(self) -> None:
         """Orders from now on may have the ClOrdIDs of earlier ones."""
         self._seen.clear()
         self.asked = 0
-
-    def logged_off(self) -> None:
-        """The client has gone; what it sent is still sent back, into the store."""
 
     def _is_new(self, message: Message) -> bool:
         """Whether an order is to be sent back; it has come now."""

@@ -14,6 +14,7 @@ from openoutcry.gateway.fix.connection import FixConnection
 
 if TYPE_CHECKING:
     from openoutcry.gateway.hub import Hub
+    from openoutcry.gateway.managed_fix import FixHand
 
 SESSIONS_SHOWN: Final = 200  # in the statistics of one endpoint: an answer has some 200,000 characters at most
 
@@ -28,6 +29,12 @@ class FixEndpoint(Endpoint):
     def connection(self) -> FixConnection:
         """What speaks with one client."""
         return FixConnection(self)
+
+    def make_hand(self) -> FixHand:
+        """See Endpoint."""
+        from openoutcry.gateway.managed_fix import FixHand
+
+        return FixHand(self)
 
     def admit(self, connection: Guest) -> int:
         """Let a new connection in: ns it has to log in, 0 when there are too many."""

@@ -9,12 +9,12 @@ trailing stop moved, and fees, which come after the reports that would have to s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from openoutcry import wire
 from openoutcry.gateway.fix import dialects
 from openoutcry.gateway.fix.dialects import CANCELED, EXPIRED
+from openoutcry.gateway.fix.part import Event, Events, Part
 from openoutcry.gateway.fix.plans import SIDES
 from openoutcry.gateway.fix.reports import (
     HEAD,
@@ -27,11 +27,6 @@ from openoutcry.gateway.fix.reports import (
     text_piece,
 )
 
-if TYPE_CHECKING:
-    from openoutcry.gateway.fix.application import Application
-
-Event = tuple[Any, ...]
-
 # Cancels that are the end of an order's time rather than somebody's doing.
 EXPIRIES: Final = frozenset((wire.CANCEL_TIMEOUT, wire.CANCEL_CLOSED, wire.CANCEL_CROSS))
 # Restatements that are told: the order has another price, or is another kind of order now.
@@ -40,19 +35,11 @@ _CANCEL_TEXTS: Final = {reason: text_piece(f"cancelled: {text}") for reason, tex
 REQUEST_CANCEL: Final = 1  # request_kind of REQUEST_REJECTED, and CxlRejResponseTo(434)
 
 
-class Executions:
-    """See the module."""
+class Executions(Part):
+    """See the module. Messages are the application's own business."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
-        self._book = application.book
-
-    def handlers(self) -> dict[bytes, Callable[[Any, list[Any], bool], None]]:
-        """There are none: messages are the application's own business."""
-        return {}
-
-    def events(self) -> dict[int, Callable[[Event, int], None]]:
-        """By kind."""
+    def events(self) -> Events:
+        """See Part."""
         return {
             wire.ACCEPTED: self._on_accepted,
             wire.EXECUTED: self._on_executed,

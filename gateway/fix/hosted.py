@@ -10,7 +10,6 @@ The session layer is made anew for each connection, because a restart must not m
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from openoutcry.fix.messagelog import MessageLog
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from openoutcry.fix.rejects import Fields
     from openoutcry.gateway.fix.connection import FixConnection
     from openoutcry.gateway.fix.sessions import Sessions
+    from openoutcry.gateway.managed_watch import Inbox
 
 Event = tuple[Any, ...]
 
@@ -64,8 +64,8 @@ class Hosted:
 
     __slots__ = (
         "_application", "_changed", "_clock", "_digits", "_header", "_persist", "_say_processed",
-        "connection", "counters", "dirty", "dumped", "endpoint", "fresh", "in_turn", "log", "name", "number", "session",
-        "sessions", "settings", "store", "touched", "who",
+        "connection", "counters", "dirty", "dumped", "endpoint", "fresh", "in_turn", "inbox", "log", "name", "number",
+        "session", "sessions", "settings", "store", "touched", "who",
     )  # fmt: skip
 
     def __init__(self, sessions: Sessions, endpoint: str, settings: SessionSettings, who: tuple[str, ...]) -> None:
@@ -76,7 +76,7 @@ class Hosted:
         self.name = settings.name
         self.who = who
         self.number = 0
-        self.store = SessionStore(sessions, self, time_ns())
+        self.store = SessionStore(sessions, self, self._clock.tick())
         self.connection: FixConnection | None = None
         self.fresh: list[bytes] = []  # numbered, and not given to the session yet
         self.touched = False  # the delivery knows that there is something to store or to send
@@ -86,13 +86,14 @@ class Hosted:
                          "garbled": 0}  # fmt: skip
         self._application: Application | None = None
         self.in_turn: InTurn | None = None  # the application, when it is one of those
+        self.inbox: Inbox | None = None  # messages that wait for a hand, once there were any
         self._changed = False
         self.dumped = (0, 0)  # messages out, and bytes, of the newest dump
         self.renew()
 
     def renew(self) -> None:
         """A session layer for the next connection, with the settings as they are now."""
-        self.session = Session(self.settings, self.store, time_ns())
+        self.session = Session(self.settings, self.store, self._clock.tick(), self._clock)
         self._header = self.session.header
         settings = self.settings
         early = settings.BeginString in ("FIX.4.0", "FIX.4.1")
@@ -157,7 +158,11 @@ class Hosted:
         if old is not None:
             self.sessions.copies.remove(cast(Any, old))
             self._application = new = self.sessions.make_application(self)
+            self.in_turn = cast(InTurn, new) if hasattr(new, "asked") else None
+            self.session.in_turn = self.in_turn is not None
             new.load(old.dump())
+            if self.connection is not None:
+                self.connection.answered()  # what waited for the old one need not wait any more
 
     def make_ready(self) -> None:
         """It is to have an application although nobody has logged on."""
@@ -185,6 +190,16 @@ class Hosted:
             self.touch()
         store.packets.append(message if keep and self._persist else NOT_KEPT)
         self.fresh.append(message)
+
+    @property
+    def taken(self) -> int:
+        """The number of the first message that is not done with: what waits for a hand is asked for after a crash."""
+        store = self.store
+        if self.inbox is not None:
+            for held in self.inbox.held.values():
+                if held.mark[0] == store.resets:
+                    return min(held.mark[1], store.next_in)
+        return store.next_in
 
     def touch(self) -> None:
         """There is something to store or to send."""

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from openoutcry import wire
 from openoutcry.gateway.fix import dialects
 from openoutcry.gateway.fix.orders import numbers_of, wrong_id
+from openoutcry.gateway.fix.part import Handlers, Part
 from openoutcry.gateway.fix.plans import echo_of, plan_of
 from openoutcry.gateway.fix.reports import HEAD, Order
 
 if TYPE_CHECKING:
     from openoutcry.fix.message import Message
-    from openoutcry.gateway.fix.application import Application
-    from openoutcry.gateway.fix.masscancel import Events, Handlers
 
 LIST_MAX: Final = 100  # orders in one list
 LISTS_MAX: Final = 1_000  # lists of a session that are not complete; the oldest are forgotten then
@@ -37,20 +36,13 @@ _ACKNOWLEDGED: Final = 1  # ListStatusType(429)
 _RESPONSE: Final = 2
 
 
-class Lists:
-    """See the module."""
-
-    def __init__(self, application: Application) -> None:
-        self._app = application
+class Lists(Part):
+    """See the module. Its orders' events come through ``answered``."""
 
     def handlers(self) -> Handlers:
-        """Messages."""
+        """See Part."""
         cross: Handlers = {b"s": self._cross} if self._app.dialect.version >= "FIX.4.3" else {}
         return {b"E": self._list, b"M": self._status_request, b"K": self._cancel} | cross
-
-    def events(self) -> Events:
-        """Its orders' events come through ``answered``."""
-        return {}
 
     # --------------------------------------------------------------------------------------------- E
     def _list(self, message: Message, out: list[Any], again: bool) -> None:

@@ -6,20 +6,16 @@ Rule. The token of a mass cancel says all that its report needs, since nothing e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.gateway.fix.orders import wrong_id
+from openoutcry.gateway.fix.part import Events, Handlers, Part
 from openoutcry.gateway.fix.plans import SIDES
 from openoutcry.gateway.fix.reports import text_piece
 
 if TYPE_CHECKING:
     from openoutcry.fix.message import Message
-    from openoutcry.gateway.fix.application import Application
-
-Handlers = dict[bytes, Callable[["Message", list[Any], bool], None]]
-Events = dict[int, Callable[[tuple[Any, ...], int], None]]
 
 OF_A_SECURITY: Final = b"1"  # MassCancelRequestType(530), MassStatusReqType(585)
 ALL_ORDERS: Final = b"7"
@@ -27,18 +23,15 @@ PREFIX: Final = b"\x01q"
 OWN_ORDERS: Final = 1  # scope of MASS_CANCEL
 
 
-class MassCancels:
+class MassCancels(Part):
     """See the module."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
-
     def handlers(self) -> Handlers:
-        """Messages."""
+        """See Part."""
         return {b"q": self._cancel}
 
     def events(self) -> Events:
-        """Events."""
+        """See Part."""
         return {wire.MASS_CANCELED: self._canceled}
 
     # --------------------------------------------------------------------------------------------- q, r

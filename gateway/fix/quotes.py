@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 from openoutcry import wire
 from openoutcry.fix.values import price_units, quantity
 from openoutcry.gateway.fix.orders import CL_ORD_ID_MAX, wrong_id
+from openoutcry.gateway.fix.part import Events, Handlers, Part
 from openoutcry.gateway.fix.plans import Refused, no_number, symbol_of
 from openoutcry.gateway.fix.reports import Order, price_of, text_piece
 
 if TYPE_CHECKING:
     from openoutcry.fix.message import Message
     from openoutcry.gateway.fix.application import Application
-    from openoutcry.gateway.fix.masscancel import Events, Handlers
 
 Fields = dict[int, bytes]
 Status = tuple[Any, ...]  # symbol, side, order, leaves, price, reason, text
@@ -60,20 +60,20 @@ UNIQUE_SIZE: Final = _UNIQUE.size
 _SIDE_TOKEN: Final = re.compile(rb"Q[0-9]+\.(.+)\.([BA])", re.DOTALL)
 
 
-class Quotes:
+class Quotes(Part):
     """See the module."""
 
     def __init__(self, application: Application) -> None:
-        self._app = application
+        super().__init__(application)
         self._names: dict[bytes, list[Fields]] = {}  # by token: 302, 299 and 55 of each entry
 
     def handlers(self) -> Handlers:
-        """Messages."""
+        """See Part."""
         newer: Handlers = {MASS: self._mass, CANCEL: self._cancel, b"a": self._status_request}
         return {SINGLE: self._single} | (newer if not self._app.dialect.needs_last else {})
 
     def events(self) -> Events:
-        """Events."""
+        """See Part."""
         return {wire.QUOTE_STATUS: self._status}
 
     # --------------------------------------------------------------------------------------------- in

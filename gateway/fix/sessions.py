@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from time import monotonic_ns, time_ns
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
@@ -26,6 +26,7 @@ from openoutcry.gateway.fix import facts, identity
 from openoutcry.gateway.fix.clock import Clock
 from openoutcry.gateway.fix.dumps import Dumps
 from openoutcry.gateway.fix.services import Services
+from openoutcry.gateway.plugin import is_plugin
 
 if TYPE_CHECKING:  # what a session is made of is imported with the first one: a gateway without FIX starts sooner
     from openoutcry.gateway.fix.copies import Copies
@@ -183,7 +184,7 @@ class Sessions:
         kind = self.state.endpoints[hosted.endpoint][7]
         make = APPLICATIONS.get(kind)
         if make is None:
-            make = _echo() if kind == "echo" else _matching()
+            make = _echo() if kind == "echo" else _plugin() if is_plugin(kind) else _matching()
         settings = hosted.settings
         return make(hosted.number, settings, validator_for(settings), hosted.emit, self.services(hosted.endpoint))
 
@@ -208,7 +209,8 @@ class Sessions:
         """What was taken in this turn is among the commands up to that number."""
         if self._inbound:
             for hosted in self._inbound:
-                self._waiting.append((command, hosted, hosted.store.next_in, hosted.store.resets))
+                next_in = hosted.store.next_in if hosted.inbox is None else hosted.taken
+                self._waiting.append((command, hosted, next_in, hosted.store.resets))
             self._inbound.clear()
             if self._waiting[0][0] <= self.hub.link.acknowledged:
                 self.hub.commit()
@@ -273,6 +275,8 @@ class Sessions:
             self._inbound.pop(hosted, None)
             self._leaving.append(hosted)
             hosted.retire()
+            if hosted.inbox is not None:
+                self.hub.managed.forget(endpoint, name)
             self.note((facts.GONE, hosted.store.number))
             hosted.store.retire()
 
@@ -285,7 +289,7 @@ class Sessions:
         if action == "reset":
             if hosted.connection is not None:
                 hosted.connection.drop()
-            hosted.store.reset(time_ns())
+            hosted.store.reset(self.clock.tick())
         elif action == "set" and hosted.connection is None:
             hosted.store.set_next_out(next_out or hosted.store.next_out)
             hosted.store.order_next_in(next_in or hosted.store.next_in)
@@ -311,6 +315,11 @@ class Sessions:
             if found is not None and found.connection is not None:
                 found.connection.log_out(event[6])
 
+    def engine_changed(self, endpoint: str) -> None:
+        """An endpoint serves an engine of another kind: its sessions need other applications."""
+        for hosted in self.of(endpoint):
+            hosted.change_application()
+
     def warning(self, kind: str, text: str) -> None:
         """A limited line in the log."""
         self.hub.log.warning(monotonic_ns(), kind, text)
@@ -323,13 +332,20 @@ class Sessions:
                 **market}  # fmt: skip
 
 
-NOT_OF_A_SESSION: Final = frozenset((wire.SESSION_SET, wire.SESSION_DELETED, wire.SESSION_ORDERED))
+NOT_OF_A_SESSION: Final = frozenset((wire.SESSION_SET, wire.SESSION_DELETED, wire.SESSION_ORDERED, wire.CLOCK_SET,
+                                      wire.PLUGIN_SET))  # fmt: skip
 
 
 def _matching() -> Callable[..., Application]:
     from openoutcry.gateway.fix.application import Application as Matching
 
     return Matching
+
+
+def _plugin() -> Callable[..., Application]:
+    from openoutcry.gateway.fix.plugin import PluginApplication
+
+    return PluginApplication
 
 
 def _echo() -> Callable[..., Application]:

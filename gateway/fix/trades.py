@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.fix.times import stamp
+from openoutcry.gateway.fix.part import Handlers, Part
 from openoutcry.gateway.fix.reports import FILL_FIELDS, Order, price_of, text_piece
 
 if TYPE_CHECKING:
     from openoutcry.fix.message import Message
-    from openoutcry.gateway.fix.application import Application
-    from openoutcry.gateway.fix.masscancel import Events, Handlers
 
 ALL_TRADES: Final = b"0"  # TradeRequestType(569)
 MATCHING: Final = b"1"  # those that meet the request's criteria
@@ -24,19 +23,12 @@ REPORTS_MAX: Final = 10_000  # to one request
 Fill = tuple[int, int, int, int, int]
 
 
-class Trades:
+class Trades(Part):
     """See the module."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
-
     def handlers(self) -> Handlers:
-        """Messages."""
+        """See Part."""
         return {b"AD": self._request} if self._app.dialect.version >= "FIX.4.3" else {}
-
-    def events(self) -> Events:
-        """There are none."""
-        return {}
 
     def _request(self, message: Message, out: list[Any], again: bool) -> None:
         app = self._app

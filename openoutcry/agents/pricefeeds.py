@@ -26,6 +26,7 @@ class ZmqPrices:
         import zmq
 
         self.board = board
+        self.ended = threading.Event()  # never: a publisher may come back
         self._again = zmq.Again
         self._nowait = zmq.NOBLOCK
         self._context: zmq.Context[Any] = zmq.Context()

@@ -61,6 +61,14 @@ class Prices(ABC):
     def at(self, now_ns: int) -> int:
         """The price at a time; 0 while there is none."""
 
+    def next_ns(self, now_ns: int) -> int | None:
+        """When it may move by itself next, None for never."""
+        return None
+
+    def moves(self, after_ns: int, now_ns: int) -> int:
+        """How often it may have moved after one time and up to another."""
+        return 0
+
 
 class Constant(Prices):
     """A price that stays as it is until it is set."""
@@ -102,6 +110,10 @@ class _Stepping(Prices):
             self._steps += 1
             self._price = min(max(self.move(self._price), self._low), self._high)
         return self._price
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """The time of the next step."""
+        return (now_ns // self._every_ns + 1) * self._every_ns
 
     @abstractmethod
     def move(self, price: int) -> int:
@@ -172,10 +184,31 @@ class Replay(Prices):
 
     def at(self, now_ns: int) -> int:
         """The price of the last row that is due."""
-        played = now_ns * self._speed // SPEED_UNIT
-        if self._loop and self.length_ns:
-            played %= self.length_ns
+        _, played = self._played(now_ns)
         return self._prices[bisect_right(self._times, self._times[0] + played) - 1]
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """When the next row is due; None after the last one."""
+        turn, played = self._played(now_ns)
+        place = bisect_right(self._times, self._times[0] + played)
+        if place == len(self._times):
+            return None
+        due = turn * self.length_ns + self._times[place] - self._times[0]
+        return -(-due * SPEED_UNIT // self._speed)
+
+    def moves(self, after_ns: int, now_ns: int) -> int:
+        """How many rows lie between two times."""
+        return self._count(now_ns) - self._count(after_ns)
+
+    def _count(self, now_ns: int) -> int:
+        """How many rows have been played by a time."""
+        turn, played = self._played(now_ns)
+        return turn * len(self._times) + bisect_right(self._times, self._times[0] + played)
+
+    def _played(self, now_ns: int) -> tuple[int, int]:
+        """How many times the whole was played by a time, and how much of it since."""
+        played = now_ns * self._speed // SPEED_UNIT
+        return divmod(played, self.length_ns) if self._loop and self.length_ns else (0, played)
 
 
 class Board:

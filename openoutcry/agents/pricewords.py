@@ -6,7 +6,9 @@ be right (openoutcry.parameters). KINDS is the table, for the help and for docs/
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -26,6 +28,7 @@ from openoutcry.agents.prices import (
 from openoutcry.errors import VerbError
 from openoutcry.parameters import REQUIRED, Parameter, convert
 
+_PRICE: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 MS_NS: Final = 1_000_000
 _FINE: Final = 100_000_000 // UNIT  # openoutcry.parameters has prices in 1e-8
 _HOUR_MS: Final = 3_600_000
@@ -60,6 +63,7 @@ class Feed(Protocol):
     """What brings prices from outside."""
 
     board: Board
+    ended: threading.Event  # nothing will come any more
 
     def poll(self) -> int:
         """Take what is there."""
@@ -72,8 +76,8 @@ Wanted = tuple[str, dict[str, Any]]  # kind, arguments by name
 
 
 def parse(word: str) -> Wanted:
-    """Kind and arguments of a word. Raises VerbError."""
-    kind, _, rest = word.partition(":")
+    """Kind and arguments of a word; a price alone is constant. Raises VerbError."""
+    kind, _, rest = word.partition(":") if not _PRICE.fullmatch(word) else ("constant", "", word)
     if kind not in KINDS:
         raise VerbError("bad_argument", "prices", f"prices {word!r}: the kind must be one of {', '.join(KINDS)}")
     table = KINDS[kind][1]
@@ -114,9 +118,7 @@ class PriceSet:
 
     def _follow(self, kind: str, where: str, symbols: Sequence[str]) -> None:
         board = Board(symbols)
-        self.feeds.append(
-            pricefeeds.ZmqPrices(where, board) if kind == "zmq" else pricefeeds.LinePrices(sys.stdin.buffer, board)
-        )
+        self.feeds.append(feed(kind, where, board))
         self.prices.update(board.prices)
 
     def poll(self) -> None:
@@ -128,6 +130,11 @@ class PriceSet:
         """Close the feeds."""
         for feed in self.feeds:
             feed.close()
+
+
+def feed(kind: str, where: str, board: Board) -> Feed:
+    """What fills a board from outside. Raises ClientError."""
+    return pricefeeds.ZmqPrices(where, board) if kind == "zmq" else pricefeeds.LinePrices(sys.stdin.buffer, board)
 
 
 def _make(kind: str, values: dict[str, Any], symbol: str, seed: int) -> Prices:

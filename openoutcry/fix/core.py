@@ -14,7 +14,7 @@ from openoutcry.fix.codec import Value
 from openoutcry.fix.events import Admin, Disconnect, LoggedOut
 from openoutcry.fix.gaps import ASK_AGAIN_S, Gaps
 from openoutcry.fix.message import Message, Shape
-from openoutcry.fix.outbound import Outbound
+from openoutcry.fix.outbound import Clock, Outbound, SameClock
 from openoutcry.fix.reasons import COMP_ID_PROBLEM, REQUIRED_TAG_MISSING, SENDING_TIME_PROBLEM
 from openoutcry.fix.schedule import NEVER, Schedule
 from openoutcry.fix.settings import SessionSettings
@@ -32,7 +32,8 @@ EARLY: Final = 6  # tenths of HeartBtInt after which a heartbeat is sent to a pe
 class Core(ABC):
     """See the module; Session is what is used."""
 
-    def __init__(self, settings: SessionSettings, store: MessageStore, now_ns: int) -> None:
+    def __init__(self, settings: SessionSettings, store: MessageStore, now_ns: int, clock: Clock | None = None) -> None:
+        self._clock = clock or SameClock()
         self.settings = settings
         self.store = store
         self.schedule = Schedule.from_settings(settings)
@@ -43,7 +44,7 @@ class Core(ABC):
         self.deadline_ns = NEVER
         self.level = rejects.LEVELS[settings.BeginString]
         self._initiator = settings.ConnectionType == "initiator"
-        self._outbound = Outbound(settings, store)
+        self._outbound = Outbound(settings, store, self._clock)
         self._gaps = Gaps(settings.MaxMessagesInResendRequest)
         self._begin = settings.BeginString.encode()
         self._sender = settings.TargetCompID.encode()
@@ -88,18 +89,19 @@ class Core(ABC):
         elif self.state is State.LOGOUT_SENT:
             deadline = min(deadline, self._began_ns + self.settings.LogoutTimeout * SECOND_NS)
         elif self.state is State.LOGGED_ON:
-            deadline = min(deadline, self._next_watch())
+            deadline = min(deadline, self._next_watch(now_ns))
             if self._gaps.to:
                 deadline = min(deadline, self._gaps.asked_ns + ASK_AGAIN_S * SECOND_NS)
         self.deadline_ns = deadline
 
-    def _next_watch(self) -> int:
+    def _next_watch(self, now_ns: int) -> int:
         if not self._heartbeat_ns:
             return NEVER
-        if self._testing:
-            return self._received_ns + -(-DEAD_AFTER * self._heartbeat_ns // 10)
-        test = self._received_ns + -(-TEST_AFTER * self._heartbeat_ns // 10)
-        return min(test, self._outbound.sent_ns + self._beat_ns())
+        beat = self._outbound.sent_ns + self._beat_ns()
+        if self._testing:  # a heartbeat is due all the same, should the answer have come by then
+            dead = self._received_ns + -(-DEAD_AFTER * self._heartbeat_ns // 10)
+            return min(beat, dead) if beat > now_ns else dead
+        return min(self._received_ns + -(-TEST_AFTER * self._heartbeat_ns // 10), beat)
 
     def _beat_ns(self) -> int:
         return self._heartbeat_ns * EARLY // 10 if self.settings.Profile == "jetblack" else self._heartbeat_ns
@@ -111,6 +113,12 @@ class Core(ABC):
         if not self.schedule.same_session(self.store.created_ns, now_ns):
             self._reset_numbers(now_ns)
         return True
+
+    def forgive(self, ns: int) -> None:
+        """Time was moved on by `ns`, in which the peer could not say anything: that is not to be held against it."""
+        self._received_ns += ns
+        self._began_ns += ns
+        self._gaps.asked_ns += ns
 
     # ------------------------------------------------------------------------------------------- ends
     def _end(self, text: str, now_ns: int) -> None:
@@ -174,9 +182,10 @@ class Core(ABC):
             sent = parse_stamp(value)
         except ValueError:
             return False
-        if abs(now_ns - sent) > self._max_latency_ns:
+        ahead_ns = self._clock.ahead_ns
+        if abs(now_ns - ahead_ns - sent) > self._max_latency_ns:
             return False
-        whole = sent - sent % SECOND_NS
+        whole = sent - sent % SECOND_NS + ahead_ns
         self._second = value[:17]
         self._second_from = whole + SECOND_NS - self._max_latency_ns
         self._second_until = whole + self._max_latency_ns

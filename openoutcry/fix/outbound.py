@@ -11,7 +11,7 @@ Rule 3. While something is sent again nothing else is written (``live`` is False
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from openoutcry.fix.codec import Header, possible_duplicate, split_stored
 from openoutcry.fix.rejects import LEVELS, Fields
@@ -24,16 +24,29 @@ FRESH_NS: Final = 10_000_000_000  # SendingTime of a message that is written for
 DEFERRED_MAX: Final = 16  # of our own messages that wait for the end of a resend; beyond, the oldest is dropped
 
 
+class Clock(Protocol):
+    """ahead_ns: how much later the time is that a session is told than the one that its peer's clock shows."""
+
+    ahead_ns: int
+
+
+class SameClock:
+    """There is one time."""
+
+    ahead_ns = 0
+
+
 class Outbound:
     """What one session writes. The host takes and clears ``out``."""
 
     __slots__ = (
-        "_asked_again", "_burst", "_deferred", "_digits", "_now", "_quiet", "_running", "_tell_processed", "header",
-        "live", "out", "persist", "resent", "sent", "sent_ns", "store", "written",
+        "_asked_again", "_burst", "_clock", "_deferred", "_digits", "_now", "_quiet", "_running", "_tell_processed",
+        "header", "live", "out", "persist", "resent", "sent", "sent_ns", "store", "written",
     )  # fmt: skip
 
-    def __init__(self, settings: SessionSettings, store: MessageStore) -> None:
+    def __init__(self, settings: SessionSettings, store: MessageStore, clock: Clock) -> None:
         self.store = store
+        self._clock = clock
         self.header = Header(
             settings.BeginString, settings.SenderCompID, settings.TargetCompID, settings.SenderSubID,
             settings.SenderLocationID, settings.TargetSubID, settings.TargetLocationID,
@@ -58,7 +71,10 @@ class Outbound:
         """The bytes of one message; what the settings want in every header is added."""
         if self._tell_processed:
             extra = (*extra, (369, b"%d" % (self.store.next_in - 1)))
-        return self.header.message(kind, number, stamp(now_ns, self._digits), body, extra)
+        return self.header.message(kind, number, self._stamp(now_ns), body, extra)
+
+    def _stamp(self, now_ns: int) -> bytes:
+        return stamp(now_ns - self._clock.ahead_ns, self._digits)
 
     # ------------------------------------------------------------------------------------------- new messages
     def make(self, kind: bytes, body: bytes, now_ns: int, extra: Fields = (), keep: bool = True) -> int:
@@ -91,6 +107,11 @@ class Outbound:
         self.store.add(data, False)
         self.written = number + 1
         self._write(data, now_ns)
+
+    def skip(self, number: int) -> None:
+        """The next message written is `number`, without a word about those before it: the peer shall miss them."""
+        self.store.set_next_out(number)
+        self.written = number
 
     def deliver(self, data: bytes, count: int, now_ns: int) -> None:
         """Write `count` joined messages, the newest of the store, as far as they have not been written.
@@ -192,17 +213,18 @@ class Outbound:
             self.say(kind, body, now_ns, extra)
 
     def _again(self, message: bytes) -> bytes:
-        return possible_duplicate(message, stamp(self._now, self._digits))
+        return possible_duplicate(message, self._stamp(self._now))
 
     def _first_time(self, message: bytes) -> bytes:
         """As it is, unless it has waited so long that its SendingTime would be found wrong."""
         at = message.index(b"\x0152=") + 4
-        if self._now - parse_stamp(message[at : message.index(b"\x01", at)]) > FRESH_NS:
+        sent_ns = parse_stamp(message[at : message.index(b"\x01", at)])
+        if self._now - self._clock.ahead_ns - sent_ns > FRESH_NS:
             return self._again(message)
         return message
 
     def _gap(self, number: int, new: int) -> bytes:
         if self._quiet:
             return b""
-        now = stamp(self._now, self._digits)
+        now = self._stamp(self._now)
         return self.header.message(b"4", number, now, b"36=%d\x01123=Y\x01" % new, ((43, b"Y"), (122, now)))

@@ -46,7 +46,11 @@ HEADER_TAGS: Final = (34, 49, 56, 52)
 
 
 class Session(Handshake):
-    """See the module. settings: of this one session, its CompIDs known. store: its own."""
+    """See the module. settings: of this one session, its CompIDs known. store: its own.
+
+    clock: says by how much the time that is handed in is ahead of the peer's, where it is another: SendingTime is the
+    peer's time, and so is what the peer's is compared with (CheckLatency).
+    """
 
     # ------------------------------------------------------------------------------------------- for the host
     @property
@@ -118,6 +122,10 @@ class Session(Handshake):
     def frame(self, kind: bytes, number: int, body: bytes, now_ns: int, extra: Fields = ()) -> bytes:
         """The bytes of one message, for a host that keeps them in the store itself."""
         return self._outbound.frame(kind, number, body, now_ns, extra)
+
+    def skip(self, number: int) -> None:
+        """For tests of the peer: the next message is `number`, and those before it are not sent (``live`` only)."""
+        self._outbound.skip(number)
 
     def deliver(self, data: bytes, count: int, now_ns: int) -> None:
         """`count` joined messages were put into the store, the newest ones there: write them, if they may be."""

@@ -8,10 +8,10 @@
     order.cancel()
     order.expect_canceled(60)
 
-Orders read the same over OUCH and FIX (``orders``); ``ouch`` and ``fix`` have the clients, which are the product's
-own clients and a ``Trader`` (``trading``) at the same time. ``books`` expects prices, ``market`` makes what a client
-needs to trade at all, ``report`` is what a failed test shows, ``case`` is for unittest. The fixtures are in
-openoutcry.pytest_plugin. docs/testing.md is the tutorial.
+Orders read the same over OUCH and FIX (``orders``), quotes too (``quotes``); ``ouch`` and ``fix`` have the clients,
+which are the product's own clients and a ``Trader`` (``trading``) at the same time. ``books`` expects prices,
+``market`` makes what a client needs to trade at all, ``report`` is what a failed test shows, ``case`` is for unittest.
+The fixtures are in openoutcry.pytest_plugin. docs/testing.md is the tutorial.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openoutcry.testkit.fix import FixTrader
     from openoutcry.testkit.orders import Happening, Order
     from openoutcry.testkit.ouch import OuchTrader
+    from openoutcry.testkit.quotes import Quote
     from openoutcry.testkit.trading import Trader
 
 _HOMES: Final = {
@@ -34,11 +35,22 @@ _HOMES: Final = {
     "MarketWatcher": "books",
     "Order": "orders",
     "OuchTrader": "ouch",
+    "Quote": "quotes",
     "Trader": "trading",
     "Unexpected": "expecting",
 }
 
-__all__ = ["ExchangeMixin", "FixTrader", "Happening", "MarketWatcher", "Order", "OuchTrader", "Trader", "Unexpected"]
+__all__ = [
+    "ExchangeMixin",
+    "FixTrader",
+    "Happening",
+    "MarketWatcher",
+    "Order",
+    "OuchTrader",
+    "Quote",
+    "Trader",
+    "Unexpected",
+]
 
 
 def __getattr__(name: str) -> Any:

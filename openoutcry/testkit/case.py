@@ -18,8 +18,10 @@ Invariant: an exchange ends with its test, or with its class when it is shared, 
 from __future__ import annotations
 
 import functools
+import inspect
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from openoutcry.exchange import Exchange
@@ -84,11 +86,21 @@ class ExchangeMixin(_Base):
 
         @functools.wraps(method)
         def run() -> Any:
-            try:
+            with self._noting():
                 return method()
-            except Exception as error:
-                if not isinstance(error, unittest.SkipTest):
-                    error.add_note(report.text(self.exchange))
-                raise
 
-        return run
+        @functools.wraps(method)
+        async def run_async() -> Any:  # of an IsolatedAsyncioTestCase
+            with self._noting():
+                return await method()
+
+        return run_async if inspect.iscoroutinefunction(method) else run
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, unittest.SkipTest):
+                error.add_note(report.text(self.exchange))
+            raise

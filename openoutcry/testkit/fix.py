@@ -1,6 +1,7 @@
 """``FixTrader``: a FixClient whose orders have expectations, in every version of FIX; and execution reports in words.
 
-A reason is its code (OrdRejReason, CxlRejReason ...), what the dictionary calls that, or any part of Text(58).
+A reason is its code (OrdRejReason, CxlRejReason ...), what the dictionary calls that, any part of Text(58), or the
+reason in words: RULES says what a Text is about that begins with a rule (``tick_size: price ...``).
 
 Invariant: messages are read one after the other and shown to their orders; ``next``, ``available`` and iterating give
 each of them once all the same, also those that came while an expectation waited.
@@ -10,12 +11,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, Self
 
+from openoutcry import wire
 from openoutcry.clients.fix import FixClient, MessageTimeout, Received
 from openoutcry.clients.fixmessages import Fields
 from openoutcry.clients.soupbintcp import READ_AHEAD_MAX
@@ -24,12 +28,37 @@ from openoutcry.fix.messagelog import HIDDEN, SECRET_TAGS, redact
 from openoutcry.testkit import orders
 from openoutcry.testkit.expecting import LATE_S
 from openoutcry.testkit.orders import Happening, Order
+from openoutcry.testkit.quotes import Quote, Side
 from openoutcry.testkit.trading import Trader, at
 
 TIMES_IN_FORCE: Final = {"day": "0", "gtc": "1", "at_open": "2", "ioc": "3", "fok": "4", "at_close": "7"}
 SIDES: Final = {"buy": "1", "sell": "2"}
 REQUIRED: Final = {21: "1", 125: "F"}  # HandlInst and CxlType, in the versions that ask for them
+QUOTE_ANSWERS: Final = (b"AI", b"b")  # QuoteStatusReport, QuoteAcknowledgement
 QUIET: Final = (b"0", b"1")  # Heartbeat and TestRequest: not in the history
+# The reasons (openoutcry.wire.REJECT_REASONS) of the rules with which the matcher's texts begin.
+RULES: Final[dict[str, tuple[int, ...]]] = {
+    **dict.fromkeys(("price", "tick_size", "tick_table", "max_price", "stop_price", "take_profit", "stop_loss"),
+                    (wire.REJECT_PRICE,)),
+    **dict.fromkeys(("lot_size", "quantity"), (wire.REJECT_QUANTITY,)),
+    "max_quantity": (wire.REJECT_QUANTITY, wire.REJECT_MAX_QUANTITY),
+    "min_quantity": (wire.REJECT_QUANTITY, wire.REJECT_MIN_QUANTITY),
+    "all_or_none": (wire.REJECT_MIN_QUANTITY,),
+    "expire": (wire.REJECT_TIME_IN_FORCE,),
+    "post_only": (wire.REJECT_POST_ONLY,),
+    "price_collar": (wire.REJECT_COLLAR,),
+    "max_notional": (wire.REJECT_MAX_NOTIONAL,),
+    "max_open_orders": (wire.REJECT_MAX_OPEN_ORDERS, wire.REJECT_LIMIT),
+    "max_position": (wire.REJECT_MAX_POSITION,),
+    "reduce_only": (wire.REJECT_REDUCE_ONLY,),
+    **dict.fromkeys(("orders_per_second", "messages_per_second"), (wire.REJECT_THROTTLE,)),
+    "duplicate_window_ms": (wire.REJECT_DUPLICATE,),
+    "restricted": (wire.REJECT_RESTRICTED,),
+    "the kill switch": (wire.REJECT_KILLED,),
+    "protection": (wire.REJECT_NO_REFERENCE,),
+    "tokens": (wire.REJECT_LIMIT,),
+}  # fmt: skip
+_RULE: Final = re.compile("the kill switch|[a-z_]+")
 _SIDE_NAMES: Final = {b"1": "buy", b"2": "sell", b"5": "sell short", b"6": "sell short exempt"}
 
 
@@ -42,6 +71,8 @@ class FixTrader(FixClient, Trader):
         Trader.__init__(self)
         self._unread: deque[Received] = deque()
         self._by_number: dict[int, Order] = {}
+        self._quotes: dict[str, Quote] = {}  # by QuoteID, each of them
+        self._wanted: dict[str, tuple[Side | None, Side | None]] = {}  # what they asked for
         self._prefix = os.urandom(3).hex().upper()  # unlike that of other clients, and after a restart
         self._names = itertools.count(1)
         hook = named.pop("on_admin", None)
@@ -91,6 +122,31 @@ class FixTrader(FixClient, Trader):
         fields = {"OrderQty": quantity, **_priced(price)}
         self._request(order, "OrderCancelReplaceRequest", f"replace: {quantity} {at(price)}", fields)
 
+    def send_quote(self, quote: Quote, bid: Side | None, ask: Side | None) -> None:
+        """See Trader. Versions before 4.2 are not told whether it was taken."""
+        quote.name = self.new_name()
+        self._quotes[quote.name] = quote
+        fields: dict[Any, Any] = {"QuoteID": quote.name, "Symbol": quote.symbol}
+        for side, wanted, price, size in (("bid", bid, "BidPx", "BidSize"), ("ask", ask, "OfferPx", "OfferSize")):
+            order = getattr(quote, side)
+            if wanted is not None:
+                fields |= {price: wanted.price, size: wanted.quantity}
+                if order is None or order.status in orders.DONE:
+                    way = "buy" if side == "bid" else "sell"
+                    order = self._new_order(quote.name, way, quote.symbol, wanted.quantity, wanted.price, {})
+                    setattr(quote, side, order)
+                else:
+                    order.add(Happening(orders.REQUEST, f"quote {wanted.quantity} {at(wanted.price)}, as {quote.name}"))
+        self._wanted[quote.name] = (bid, ask)
+        self.send("Quote", fields)
+
+    def send_quote_cancel(self, quote: Quote) -> None:
+        """See Trader."""
+        for order in quote.sides:
+            order.add(Happening(orders.REQUEST, f"cancel quote {quote.name}"))
+        fields = {"QuoteID": quote.name, "QuoteCancelType": 1, "NoQuoteEntries": [{"Symbol": quote.symbol}]}
+        self.send("QuoteCancel", fields)
+
     def _request(self, order: Order, kind: str, words: str, fields: dict[Any, Any]) -> None:
         name = self.new_name()
         self.known_as(name, order)
@@ -105,8 +161,14 @@ class FixTrader(FixClient, Trader):
 
     def send(self, name: str | bytes, fields: Fields | bytes, *, offline: bool = False) -> int:
         """See FixClient."""
-        self._history.append((">", (name, fields)))
-        return super().send(name, fields, offline=offline)
+        entry = (">", (name, fields))
+        self._history.append(entry)  # before its answer can be there
+        try:
+            return super().send(name, fields, offline=offline)
+        except Exception:
+            with suppress(ValueError):
+                self._history.remove(entry)
+            raise
 
     def reconnect(self) -> None:
         """Log on again after ``drop`` or a lost connection, and go on with the session where it was left."""
@@ -129,18 +191,33 @@ class FixTrader(FixClient, Trader):
         self._unread.append(message)
         if message.message.kind != b"3":  # on_admin has seen that
             self._history.append(("<", message))
+        if message.message.kind in QUOTE_ANSWERS:
+            self._quoted(message)
+            return
         order = self._order_of(message)
         if order is not None:
             order.add(happening(message, order))
             if message.message.kind == b"8":
                 self._renamed(message, order)
 
+    def _quoted(self, message: Received) -> None:
+        """An answer to a quote is about each of its sides."""
+        name = _text(message, 117)
+        quote = self._quotes.get(name)
+        if quote is not None:
+            for order, wanted in zip((quote.bid, quote.ask), self._wanted[name], strict=True):
+                if order is not None:
+                    order.add(quoted(message, order, wanted))
+
     def _order_of(self, message: Received) -> Order | None:
         if message.message.kind in (b"3", b"j"):
             number = message.get(45)
             return self._by_number.get(int(number)) if number is not None and number.isdigit() else None
         for tag in (11, 41):
-            order = self._by_name.get((message.get(tag) or b"").decode("latin-1"))
+            name = _text(message, tag)
+            order = self._by_name.get(name)
+            if order is None and name in self._quotes:
+                order = self._quotes[name].bid if message.get(54) == b"1" else self._quotes[name].ask
             if order is not None:
                 return order
         return None
@@ -215,7 +292,12 @@ _BY_EXEC_TYPE: Final = {
     b"H": orders.BROKEN,
 }  # fmt: skip
 _BY_TRANSACTION: Final = {b"1": orders.BROKEN, b"2": orders.CORRECTED, b"3": orders.NOTE}
-_REASON_TAGS: Final = (103, 102, 373, 380)
+_ASKED_FOR: Final = (wire.CANCEL_REASONS[wire.CANCEL_USER],)
+_LIVE: Final = (orders.ACCEPTED, orders.FILLED, orders.CANCELED, orders.REPLACED)  # they say what is open
+_REASON_TAGS: Final = (103, 102, 373, 380, 300)
+_QUOTE_ACCEPTED: Final = b"0"  # QuoteStatus(297)
+_QUOTE_REJECTED: Final = b"5"
+_QUOTE_CANCELED: Final = (b"1", b"2", b"3", b"4")
 _DONE: Final = (b"2", b"3", b"4", b"8", b"C")  # OrdStatus of orders of which nothing is open
 
 
@@ -244,14 +326,27 @@ def happening(message: Received, order: Order) -> Happening:
 
 
 def _report(message: Received, order: Order) -> Happening:
-    kind = _BY_TRANSACTION.get(message.get(20), "") or _BY_EXEC_TYPE.get(_exec_type(message), orders.NOTE)
+    kind = _kind(message)
     quantity = _number(message, 32) if kind == orders.FILLED else 0
+    reasons = _reasons(message)
+    left = _left(message) if kind in _LIVE or (kind == orders.NOTE and 39 in message) else None
+    if kind in (orders.NOTE, orders.ACCEPTED) and order.status == orders.OPEN and left is not None:
+        # It is as it is now: told again, or less of it than there was without a trade.
+        kind = orders.CANCELED if left < order.open else orders.NOTE
+        quantity = max(0, order.open - left)
     tag = 31 if kind in (orders.FILLED, orders.CORRECTED) else 44
     price = message.decimal(tag) if tag in message else None
-    left: int | None = None
-    if kind in (orders.ACCEPTED, orders.FILLED, orders.CANCELED, orders.REPLACED):
-        left = _left(message)
-    return Happening(kind, words(message), quantity, price, left, _reasons(message), message, message.sequence)
+    if kind == orders.CANCELED and not reasons:
+        reasons = _ASKED_FOR  # only what nobody asked for is explained
+    return Happening(kind, words(message), quantity, price, left, reasons, message, message.sequence)
+
+
+def _kind(message: Received) -> str:
+    """What an ExecutionReport is about."""
+    kind = _BY_TRANSACTION.get(message.get(20), "") or _BY_EXEC_TYPE.get(_exec_type(message), orders.NOTE)
+    if kind == orders.FILLED and not _number(message, 32):
+        return orders.NOTE  # an order that is filled in part, in a version that cannot say what else has happened
+    return kind
 
 
 def _left(message: Received) -> int:
@@ -261,13 +356,36 @@ def _left(message: Received) -> int:
     return 0 if message.get(39) in _DONE else _number(message, 38) - _number(message, 14)
 
 
+def quoted(message: Received, order: Order, wanted: Side | None) -> Happening:
+    """What the answer to a quote means for one of its sides. wanted: what that was to be."""
+    status = message.get(297)
+    new = order.status == orders.SENT
+    price = wanted.price if wanted is not None else order.price
+    left = wanted.quantity if wanted is not None else 0
+    if status == _QUOTE_ACCEPTED and wanted is not None:
+        kind = orders.ACCEPTED if new else orders.REPLACED
+    elif status == _QUOTE_REJECTED:
+        kind, left = orders.REJECTED if new else orders.CANCEL_REJECTED, order.open
+    elif status == _QUOTE_ACCEPTED or status in _QUOTE_CANCELED:
+        kind, left = orders.CANCELED if order.open else orders.NOTE, 0
+    else:
+        kind, left = orders.NOTE, order.open
+    quantity = order.open if kind == orders.CANCELED else 0
+    said = {orders.NOTE: message.name}.get(kind, f"quote {kind}")
+    reasons = _reasons(message)
+    return Happening(kind, said + _why(message), quantity, price, left, reasons, message, message.sequence)
+
+
 def _reasons(message: Received) -> tuple[str, ...]:
     found: list[str] = []
     for tag in _REASON_TAGS:
         if tag in message:
             found += (str(message[tag], "latin-1"), message.meaning(tag))
     if 58 in message:
-        found.append(str(message[58], "latin-1"))
+        text = str(message[58], "latin-1")
+        rule = _RULE.match(text)
+        found += [wire.REJECT_REASONS[reason] for reason in RULES.get(rule[0] if rule else "", ())]
+        found.append(text)  # the last one: what is shown
     return tuple(found)
 
 
@@ -287,7 +405,7 @@ def words(message: Received) -> str:
 def _report_words(message: Received) -> str:
     again = ", sent again" if message.possible_duplicate else ""
     left = f"{_left(message)} open"
-    kind = _BY_TRANSACTION.get(message.get(20), "") or _BY_EXEC_TYPE.get(_exec_type(message), orders.NOTE)
+    kind = _kind(message)
     if kind == orders.FILLED:
         return f"executed {_number(message, 32)} at {_text(message, 31)}, {left}{again}"
     if kind in (orders.ACCEPTED, orders.REPLACED):

@@ -6,21 +6,25 @@ A reason in words is every one that the letter stands for (openoutcry.gateway.ou
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from openoutcry import wire
-from openoutcry.clients.ouch import MARKET_PRICE, Message, OuchClient
+from openoutcry.clients.ouch import MARKET_PRICE, Message, OuchClient, enter_order
 from openoutcry.clients.soupbintcp import READ_AHEAD_MAX
-from openoutcry.errors import ClientError, ProtocolError
+from openoutcry.errors import ClientError, ProtocolError, VerbError
 from openoutcry.gateway import ouch42
 from openoutcry.testkit import orders
 from openoutcry.testkit.expecting import plain
 from openoutcry.testkit.orders import Happening, Order
 from openoutcry.testkit.trading import Trader, at
 
+PROPERTIES: Final = ("side", *(name for name, p in inspect.signature(enter_order).parameters.items()
+                               if p.kind is p.KEYWORD_ONLY))  # fmt: skip
 TIMES_IN_FORCE: Final = {"ioc": ouch42.TIF_IOC, "day": ouch42.TIF_MARKET_HOURS, "system": ouch42.TIF_SYSTEM_HOURS}
+NAMES_MAX: Final = 3  # of the reasons that a letter may stand for, when it is shown: some stand for ten
 _SIDES: Final = {"B": "buy", "S": "sell", "T": "sell short", "E": "sell short exempt"}
 _EVENTS: Final = {"S": "start of day", "E": "end of day"}
 
@@ -65,6 +69,9 @@ class OuchTrader(OuchClient, Trader):
         """See Trader; properties: those of openoutcry.clients.ouch.enter_order."""
         price = MARKET_PRICE if order.price is None else order.price
         fields = _in_force(properties)
+        if unknown := [name for name in fields if name not in PROPERTIES]:
+            text = f"an order of OUCH has no {unknown[0]!r}; it has {', '.join(PROPERTIES)}"
+            raise VerbError("bad_argument", unknown[0], text)
         self.enter(order.symbol, fields.pop("side", order.side), order.quantity, price, token=order.name, **fields)
 
     def send_cancel(self, order: Order) -> None:
@@ -166,6 +173,8 @@ def _reasons(letter: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _reason(fields: Mapping[str, Any], letter: str) -> str:
     code, *names = _reasons(letter, fields) or ("",)
+    if len(names) > NAMES_MAX:
+        names[NAMES_MAX:] = ["..."]
     return f"{', '.join(names)} ({code})" if names else f"reason {code!r}"
 
 

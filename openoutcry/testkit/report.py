@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG_MAX: Final = 20_000  # characters of each process's log: its end says why
 MESSAGES_MAX: Final = 30  # of each client
 READ_MAX: Final = 1_000  # times that a client reads what has come; then it is a stream without end
-SESSION: Final = ("number", "endpoint", "user", "active", "open_orders", "stream")
+SESSION: Final = ("number", "endpoint", "user", "connected", "open_orders", "stream")
 FIX: Final = ("name", "state", "next_in", "next_out", "gaps", "resends", "rejects")
 
 Section = tuple[str, str]
@@ -45,6 +45,13 @@ def text(exchange: Exchange) -> str:
 
 def _client(client: Trader) -> str:
     """Where it stands, its orders, its last messages."""
+    try:
+        return _story(client)
+    except Exception as error:  # an error here would take the place of the one that is reported
+        return f"not known: {type(error).__name__}: {error}"
+
+
+def _story(client: Trader) -> str:
     with suppress(OpenOutcryError):
         for _ in range(READ_MAX):
             if not client.more(0.0):
@@ -60,7 +67,7 @@ def _sessions(exchange: Exchange) -> list[Section]:
         return []  # it has ended
     if missing := [name for name in ("matcher", "control") if name not in pids]:
         return [("sessions", f"not known: {missing[0]} does not run")]
-    rows = exchange.list("sessions")
+    rows = [{**row, "connected": row["connection"] != 0} for row in exchange.list("sessions")]
     found = [("sessions", table(rows, columns=SESSION))] if rows else []
     numbers = [row for part in exchange.statistics().values() for row in _fix_rows(part)]
     if numbers:

@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from openoutcry.testkit.expecting import exact, plain
-from openoutcry.testkit.orders import SENT, Happening, Order, Price
+from openoutcry.testkit.orders import DONE, SENT, Happening, Order, Price
+from openoutcry.testkit.quotes import Given, Quote, Side
 
 HISTORY_MAX: Final = 200  # messages, sent and received, that a report can show
 
@@ -52,13 +53,34 @@ class Trader(ABC):
         """Send an order to sell; as ``buy``."""
         return self._enter("sell", symbol, quantity, price, properties)
 
+    def quote(self, symbol: str, bid: Given = None, ask: Given = None) -> Quote:
+        """Quote both sides, or one, each (price, quantity): ``quote("AAPL", bid=("10.00", 100), ask=("10.10", 50))``.
+
+        Expect it to be accepted before it is replaced.
+        """
+        quote = Quote(self, symbol)
+        self.send_quote(quote, Side.of(bid), Side.of(ask))
+        return quote
+
     def _enter(self, side: str, symbol: str, quantity: int, price: Price | None, properties: dict[str, Any]) -> Order:
         name = str(properties.pop(self.name_field, None) or self.new_name())
-        order = Order(self, name, side, symbol, quantity, None if price is None else exact(price))
-        self.orders.append(order)
+        order = self._new_order(name, side, symbol, quantity, None if price is None else exact(price), properties)
         self._by_name[order.name] = order
+        try:
+            self.send_order(order, properties)
+        except Exception:  # it cannot be sent like that, so it never was
+            self.orders.remove(order)
+            del self._by_name[order.name]
+            raise
+        return order
+
+    def _new_order(
+        self, name: str, side: str, symbol: str, quantity: int, price: Decimal | None, properties: dict[str, Any]
+    ) -> Order:
+        """An order that is about to be sent."""
+        order = Order(self, name, side, symbol, quantity, price)
+        self.orders.append(order)
         order.add(Happening(SENT, f"{order}{_shown(properties)}"))
-        self.send_order(order, properties)
         return order
 
     def known_as(self, name: str, order: Order) -> None:
@@ -81,6 +103,28 @@ class Trader(ABC):
     @abstractmethod
     def send_replace(self, order: Order, quantity: int, price: Decimal | None) -> None:
         """Ask for another quantity or price."""
+
+    def send_quote(self, quote: Quote, bid: Side | None, ask: Side | None) -> None:
+        """Quote, or quote again; what the sides are to be from now on. Without quotes: an order for each side."""
+        quote.bid = self._send_side("buy", quote.symbol, quote.bid, bid)
+        quote.ask = self._send_side("sell", quote.symbol, quote.ask, ask)
+
+    def _send_side(self, side: str, symbol: str, order: Order | None, wanted: Side | None) -> Order | None:
+        """The order of a side, changed to what it is to be."""
+        if order is not None and order.status not in DONE:
+            if wanted is None:
+                return order.cancel()
+            total = order.filled + wanted.quantity  # with what has executed
+            return (
+                order if (total, wanted.price) == (order.quantity, order.price) else order.replace(total, wanted.price)
+            )
+        return order if wanted is None else self._enter(side, symbol, wanted.quantity, wanted.price, {})
+
+    def send_quote_cancel(self, quote: Quote) -> None:
+        """Take a quote back."""
+        for order in quote.sides:
+            if order.status not in DONE:
+                order.cancel()
 
     @abstractmethod
     def more(self, seconds: float) -> bool:
