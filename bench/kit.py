@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 WAYS: Final = {"own": "exchange", "emptied": "exchange_clean"}  # the fixture
+NOT_LOADED: Final = ("cacheprovider", "asyncio", "anyio", "hypothesispytest")  # a user may not have these
 GONE_S: Final = 10.0  # what has ended is gone at once; this is patience with a loaded machine
 
 SUITE: Final = """
@@ -47,7 +48,9 @@ def measure(way: str, tests: int, workers: int) -> dict[str, Any]:
         where = Path(place)
         (where / "seen").mkdir()
         (where / "test_suite.py").write_text(SUITE.format(tests=tests, fixture=WAYS[way]))
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers)]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers)]
+        for name in NOT_LOADED:
+            command += ["-p", f"no:{name}"]
         root = str(Path(__file__).resolve().parent.parent)
         environment = os.environ | {"PYTHONPATH": root}
         began, cpu = time.perf_counter(), cpu_of_children()
