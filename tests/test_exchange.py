@@ -382,6 +382,12 @@ with Exchange() as ex:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=PATIENCE_S)
 
 
+def test_a_client_that_nobody_closes_does_not_keep_a_program_from_ending(exchange: Exchange) -> None:
+    endpoint = exchange.create_endpoint("orders", exchange.create_engine("main"), "ouch42")
+    code = f"from openoutcry.clients.ouch import OuchClient; it = OuchClient({endpoint.host!r}, {endpoint.port}, 'a')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE_S)
+
+
 @pytest.mark.exchange(gateways=2, durability="sync")
 def test_gateways_and_durability_are_a_choice(exchange: Exchange) -> None:
     engine = exchange.create_engine("main")

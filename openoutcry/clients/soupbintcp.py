@@ -100,8 +100,8 @@ class SoupClient(_Client):
     """A blocking connection: it is made, and the login answered, when the constructor returns.
 
     timeout: seconds, for connecting, for the login, and for a write that the server does not take.
-    heartbeat_thread: send heartbeats from a thread (it ends with ``close``); without it they leave only while a
-    method waits. Methods may be called from several threads as long as one of them reads.
+    heartbeat_thread: send heartbeats from a thread (it ends with ``close``, or with the program); without it they leave
+    only while a method waits. Methods may be called from several threads as long as one of them reads.
     Raises LoginRejected, or ClientError when the connection fails.
     """
 
@@ -114,8 +114,9 @@ class SoupClient(_Client):
         self._socket: socket.socket | None = None
         self._stop = threading.Event()
         self._open()
-        self._thread = threading.Thread(target=self._beat, name="soup-heartbeat") if heartbeat_thread else None
-        if self._thread is not None:
+        self._thread: threading.Thread | None = None
+        if heartbeat_thread:  # a daemon: a client that nobody closed must not keep a program from ending
+            self._thread = threading.Thread(target=self._beat, name="soup-heartbeat", daemon=True)
             self._thread.start()
 
     def fileno(self) -> int:
