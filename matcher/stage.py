@@ -28,6 +28,7 @@ from openoutcry.matcher.held import Request, is_used, tokens_of
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import OPEN, SESSION, TOKEN, Order
 from openoutcry.matcher.sessions import ECHO_KIND
+from openoutcry.matcher.shaping import Answers
 from openoutcry.matcher.treatment import COPIES_MAX, SILENCE, Treatment
 from openoutcry.wire import (
     AGAIN,
@@ -417,6 +418,3 @@ def _run(machine: Machine, name: str, running: bool) -> Any:
 
 
 HANDLERS: Final[dict[str, Callable[..., Any]]] = {"start_engine": start_engine, "stop_engine": stop_engine}
-
-# At the end, since it needs what is above.
-from openoutcry.matcher.shaping import Answers  # noqa: E402  # it needs what is above
