@@ -1,14 +1,15 @@
 """What all tests have: the fixtures of openoutcry.pytest_plugin come with the package; pytester tests the plugin.
 
 tests.both_world has the fixture `floor`, a market over either protocol, tests.both_makers `maker`, and
-tests.managed_world `endpoint`, for managed mode over either protocol.
+tests.managed_world `endpoint`, for managed mode over either protocol, and tests.gateway_world `directory` and
+`on_uvloop`, for gateways without an exchange.
 """
 
 from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["pytester", "tests.both_world", "tests.both_makers", "tests.managed_world"]
+pytest_plugins = ["pytester", "tests.gateway_world", "tests.both_world", "tests.both_makers", "tests.managed_world"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from openoutcry.gateway.fix import dumps
 from openoutcry.gateway.fix.approval import Applicant, register_approval
 from openoutcry.gateway.fix.sessions import APPLICATIONS
 from tests.fix_wire import SOH, Pairs, framed, parsed, stamp, written
-from tests.gateway_world import NAME, PATIENCE_S, UVLOOP, GatewayProcess, HandMatcher
+from tests.gateway_world import NAME, PATIENCE_S, UVLOOP, GatewayProcess, HandMatcher, connected_with
 
 _CODE = (
     "import sys; from openoutcry import bus, process; from openoutcry.gateway.service import run; "
@@ -205,14 +206,17 @@ def log_on(matcher: HandMatcher, client: FixClient, session: int = 1, first: boo
 
 def connected(directory: bus.Directory, uvloop: bool = UVLOOP) -> Iterator[tuple[HandMatcher, FixGateway]]:
     """A matcher by hand and a gateway that has said HELLO to it."""
-    matcher = HandMatcher(directory)
-    gateway = FixGateway(directory, uvloop)
+    yield from connected_with(FixGateway, directory, uvloop)
+
+
+@contextmanager
+def another_life(directory: bus.Directory) -> Iterator[FixGateway]:
+    """The gateway of that directory, started anew."""
+    gateway = FixGateway(directory)
     try:
-        matcher.wait_for_hello()
-        yield matcher, gateway
+        yield gateway
     finally:
         gateway.kill()
-        matcher.close()
 
 
 def until(reached: Any, what: str, patience_s: float = PATIENCE_S) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import zmq
 
 from openoutcry import bus, wire
@@ -262,13 +265,39 @@ def number_of(packet: bytes) -> int:
     return int.from_bytes(packet[24:28])
 
 
+Gateway = TypeVar("Gateway", bound=GatewayProcess)
+
+
 def connected(directory: bus.Directory, uvloop: bool = UVLOOP) -> Iterator[tuple[HandMatcher, GatewayProcess]]:
     """A matcher by hand and a gateway that has said HELLO to it."""
+    yield from connected_with(GatewayProcess, directory, uvloop)
+
+
+def connected_with(
+    make: Callable[[bus.Directory, bool], Gateway], directory: bus.Directory, uvloop: bool
+) -> Iterator[tuple[HandMatcher, Gateway]]:
+    """The same, with a gateway that `make` makes."""
     matcher = HandMatcher(directory)
-    gateway = GatewayProcess(directory, uvloop)
+    gateway = make(directory, uvloop)
     try:
         matcher.wait_for_hello()
         yield matcher, gateway
     finally:
         gateway.kill()
         matcher.close()
+
+
+@pytest.fixture
+def directory() -> Iterator[bus.Directory]:
+    """An exchange's directory with a short path: unix sockets want that."""
+    path = tempfile.mkdtemp(prefix="oo-")
+    yield bus.Directory(path).create()
+    shutil.rmtree(path)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def on_uvloop(request: pytest.FixtureRequest) -> bool:
+    """Each kind of loop that a gateway can have."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
+    return bool(request.param == "uvloop")

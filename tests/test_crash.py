@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from random import Random
 from threading import Event
 
@@ -60,11 +61,7 @@ def test_kill_9_at_random_moments_under_load(seed: int, rounds: int, kind: type[
                 trader.start()
             for _ in range(rounds):
                 traders[0].wait_for_messages(1, timeout=30)
-                Event().wait(random.uniform(0.0, 0.15))  # a random moment is the point here
-                victims = random.choice(VICTIMS)
-                for victim in victims:
-                    exchange.kill(victim)
-                exchange.restart(*victims)
+                kill_and_restart(exchange, random, VICTIMS)
             traders[0].wait_for_messages(1, timeout=30)
             for trader in traders:
                 trader.finish(timeout=60)
@@ -75,6 +72,15 @@ def test_kill_9_at_random_moments_under_load(seed: int, rounds: int, kind: type[
             check_executions(traders)
             check_replay(exchange)
             check_feed(exchange, feed)
+
+
+def kill_and_restart(exchange: Exchange, random: Random, choices: Sequence[list[str]]) -> None:
+    """Kill some processes at a random moment, which is the point here."""
+    Event().wait(random.uniform(0.0, 0.15))
+    victims = random.choice(choices)
+    for victim in victims:
+        exchange.kill(victim)
+    exchange.restart(*victims)
 
 
 def check_streams_come_again(traders: list[Trader]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from openoutcry import bus, wire
-from tests.fix_gateway_world import FixClient, FixGateway, accepted, connected, executed, log_on, order
+from tests.fix_gateway_world import FixClient, FixGateway, accepted, another_life, connected, executed, log_on, order
 from tests.gateway_world import HandMatcher
 
 World = tuple[HandMatcher, FixGateway]
@@ -17,19 +15,9 @@ NAME = "FIX.4.2:OO->CLIENT"
 
 
 @pytest.fixture
-def directory() -> Iterator[bus.Directory]:
-    """An exchange's directory with a short path: unix sockets want that."""
-    path = tempfile.mkdtemp(prefix="oo-")
-    yield bus.Directory(path).create()
-    shutil.rmtree(path)
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def both(request: pytest.FixtureRequest, directory: bus.Directory) -> Iterator[World]:
+def both(directory: bus.Directory, on_uvloop: bool) -> Iterator[World]:
     """A gateway on each kind of loop."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
-    yield from connected(directory, request.param == "uvloop")
+    yield from connected(directory, on_uvloop)
 
 
 @pytest.fixture
@@ -97,8 +85,7 @@ def test_numbers_and_messages_and_what_the_application_knows_survive_kill_9(
         client.expect("35=8|34=2|11=a|37=1|38=100|39=0")
         gateway.kill()
         assert client.read() is None
-    again = FixGateway(directory)
-    try:
+    with another_life(directory):
         assert matcher.wait_for_life(2) == 0  # no dump yet: everything comes again, and is only absorbed
         assert matcher.wait_for(wire.BOUND)[3] == port
         with FixClient(port, number=3) as client:
@@ -109,8 +96,6 @@ def test_numbers_and_messages_and_what_the_application_knows_survive_kill_9(
             client.expect("35=8|34=4|11=a|37=2|38=40|39=1")
             client.send("35=2|7=2|16=2")
             client.expect("35=8|34=2|43=Y|122=*|11=a|37=1|38=100|39=0")
-    finally:
-        again.kill()
 
 
 def test_what_the_matcher_has_not_acknowledged_is_asked_for_again_after_kill_9(
@@ -129,8 +114,7 @@ def test_what_the_matcher_has_not_acknowledged_is_asked_for_again_after_kill_9(
         client.expect("35=0|34=3|112=sent")
         gateway.kill()
     matcher.answering = True
-    again = FixGateway(directory)
-    try:
+    with another_life(directory):
         matcher.wait_for_life(2)
         with FixClient(port, number=5) as client:
             client.log_on()
@@ -143,5 +127,3 @@ def test_what_the_matcher_has_not_acknowledged_is_asked_for_again_after_kill_9(
             client.number = 6
             client.send("35=1|112=ping")
             client.expect("35=0|34=6|112=ping")
-    finally:
-        again.kill()

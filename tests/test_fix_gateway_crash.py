@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from random import Random
-from threading import Event
 
 import pytest
 
 from openoutcry import Exchange
 from tests.fix_trader import FixTrader, read_again
-from tests.test_crash import check_replay
+from tests.test_crash import check_replay, kill_and_restart
 
 VICTIMS = (["matcher"], ["gateway-1"], ["gateway-1"], ["matcher", "gateway-1"])
 
@@ -35,11 +34,7 @@ def test_kill_9_at_random_moments_under_the_load_of_fix_clients(seed: int, round
             trader.start()
         for _ in range(rounds):
             traders[0].wait_for_messages(1, timeout=30)
-            Event().wait(random.uniform(0.0, 0.15))  # a random moment is the point here
-            victims = random.choice(VICTIMS)
-            for victim in victims:
-                exchange.kill(victim)
-            exchange.restart(*victims)
+            kill_and_restart(exchange, random, VICTIMS)
         traders[0].wait_for_messages(1, timeout=30)
         for trader in traders:
             trader.finish(timeout=60)

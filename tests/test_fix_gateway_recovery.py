@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,10 @@ from openoutcry.gateway.fix import facts
 from openoutcry.gateway.fix.sessionstore import split
 from openoutcry.gateway.state import State
 from openoutcry.gateway.store import Store
-from tests.fix_gateway_world import FixClient, FixGateway, accepted, connected, log_on, until
+from tests.fix_gateway_world import FixClient, FixGateway, accepted, another_life, connected, log_on, until
 from tests.gateway_world import Client, HandMatcher, executed, number_of
 
 World = tuple[HandMatcher, FixGateway]
-
-
-@pytest.fixture
-def directory() -> Iterator[bus.Directory]:
-    """An exchange's directory with a short path: unix sockets want that."""
-    path = tempfile.mkdtemp(prefix="oo-")
-    yield bus.Directory(path).create()
-    shutil.rmtree(path)
 
 
 @pytest.fixture(params=["child", "inline"])
@@ -58,8 +48,7 @@ def test_after_a_dump_a_restart_asks_only_for_what_came_later_and_knows_the_same
         found = matcher.query("statistics")["fix"]
         assert found["by_child"] == (found["dumps"] if os.environ["OFTEN"] == "0" else 0)
     gateway.kill()
-    again = FixGateway(directory)
-    try:
+    with another_life(directory):
         first = matcher.wait_for_life(2)
         assert 0 < first <= len(matcher.events)
         assert matcher.wait_for(wire.BOUND)[3] == port
@@ -71,8 +60,6 @@ def test_after_a_dump_a_restart_asks_only_for_what_came_later_and_knows_the_same
             assert idle.next().endswith("|11=i|37=2|38=100|39=0")
         found = matcher.query("statistics")["fix"]
         assert found["absorbed"] <= len(matcher.events) - first
-    finally:
-        again.kill()
 
 
 def test_a_gateway_that_is_stopped_dumps_everything_and_starts_where_it_was(
@@ -87,16 +74,13 @@ def test_a_gateway_that_is_stopped_dumps_everything_and_starts_where_it_was(
         last = len(matcher.events)
         assert gateway.stop()[0] == 0
         client.expect("35=5|34=3|58=the gateway is stopping")
-    again = FixGateway(directory)
-    try:
+    with another_life(directory):
         assert matcher.wait_for_life(2) == last
         matcher.wait_for(wire.BOUND)
         with FixClient(port, number=2) as client:
             log_on(matcher, client, first=False)
             matcher.emit(accepted(1, "a"))
             assert client.next().endswith("|11=a|37=2|38=100|39=0")
-    finally:
-        again.kill()
 
 
 def test_other_protocols_of_the_same_gateway_get_nothing_twice_when_fix_asks_for_old_events_again(
@@ -115,8 +99,7 @@ def test_other_protocols_of_the_same_gateway_get_nothing_twice_when_fix_asks_for
             assert number_of(other.packet()) == number
             client.expect(report(number + 1, "a", number))
     gateway.kill()
-    again = FixGateway(directory)
-    try:
+    with another_life(directory):
         assert matcher.wait_for_life(2) == 0
         matcher.wait_for(wire.BOUND)
         with Client(ouch) as other:
@@ -125,8 +108,6 @@ def test_other_protocols_of_the_same_gateway_get_nothing_twice_when_fix_asks_for
             matcher.emit(executed(2, 4))
             assert other.packet()[:1] == b"A" and other.packet()[:2] == b"SS"
             assert [number_of(other.packet()) for _ in range(4)] == [1, 2, 3, 4]
-    finally:
-        again.kill()
 
 
 @pytest.mark.parametrize("dumped", [False, True])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 
 from openoutcry import bus, wire
 from openoutcry.passwords import hash_password
-from tests.fix_gateway_world import FixClient, FixGateway, accepted, connected, log_on, order, until
+from tests.fix_gateway_world import FixClient, FixGateway, accepted, another_life, connected, log_on, order, until
 from tests.gateway_world import Client, HandMatcher
 
 World = tuple[HandMatcher, FixGateway]
@@ -24,25 +22,15 @@ NAME = "FIX.4.2:OO->CLIENT"
 
 
 @pytest.fixture
-def directory() -> Iterator[bus.Directory]:
-    """An exchange's directory with a short path: unix sockets want that."""
-    path = tempfile.mkdtemp(prefix="oo-")
-    yield bus.Directory(path).create()
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def world(directory: bus.Directory) -> Iterator[World]:
     """A matcher and a gateway."""
     yield from connected(directory)
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
-def both(request: pytest.FixtureRequest, directory: bus.Directory) -> Iterator[World]:
+@pytest.fixture
+def both(directory: bus.Directory, on_uvloop: bool) -> Iterator[World]:
     """A gateway on each kind of loop."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
-    yield from connected(directory, request.param == "uvloop")
+    yield from connected(directory, on_uvloop)
 
 
 def set_up(matcher: HandMatcher, name: str = NAME, **settings: Any) -> None:
@@ -225,16 +213,12 @@ def test_over_fixt_the_version_of_application_messages_is_the_clients_choice_and
         client.expect("35=8|34=2|11=a|37=1|38=100|39=0")
         matcher.query("ping")  # that the Logon was taken is written by now
     gateway.kill()
-    again = FixGateway(directory)
-    try:
-        with FixClient(matcher.wait_for(wire.BOUND)[3], begin="FIXT.1.1", number=2) as client:
-            client.log_on("|1137=8")
-            matcher.log_on(1, "0001000001", first=False)
-            client.expect("35=A|34=3|98=0|108=30|1137=8")
-            matcher.emit(accepted(1, "a"))
-            client.expect("35=8|34=4|11=a|37=2|38=100|39=0")
-    finally:
-        again.kill()
+    with another_life(directory), FixClient(matcher.wait_for(wire.BOUND)[3], begin="FIXT.1.1", number=2) as client:
+        client.log_on("|1137=8")
+        matcher.log_on(1, "0001000001", first=False)
+        client.expect("35=A|34=3|98=0|108=30|1137=8")
+        matcher.emit(accepted(1, "a"))
+        client.expect("35=8|34=4|11=a|37=2|38=100|39=0")
 
 
 # ------------------------------------------------------------------------------------------------- operators and days
@@ -284,16 +268,12 @@ def test_an_operator_sets_and_resets_sequence_numbers_also_of_sessions_never_use
         matcher.emit(ordered("reset"))
         assert client.read() is None
     gateway.kill()
-    again = FixGateway(directory)
-    try:
-        with FixClient(matcher.wait_for(wire.BOUND)[3]) as client:
-            client.log_on()
-            matcher.log_on(1, "0001000001", first=False)
-            client.expect("35=A|34=1|98=0|108=30")
-            client.send("35=2|7=1|16=0")
-            client.expect("35=4|34=1|43=Y|122=*|36=2|123=Y")
-    finally:
-        again.kill()
+    with another_life(directory), FixClient(matcher.wait_for(wire.BOUND)[3]) as client:
+        client.log_on()
+        matcher.log_on(1, "0001000001", first=False)
+        client.expect("35=A|34=1|98=0|108=30")
+        client.send("35=2|7=1|16=0")
+        client.expect("35=4|34=1|43=Y|122=*|36=2|123=Y")
 
 
 def test_an_operator_logs_a_session_out_and_a_deleted_one_is_forgotten(world: World) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import socket
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 
@@ -34,19 +32,9 @@ World = tuple[HandMatcher, GatewayProcess]
 
 
 @pytest.fixture
-def directory() -> Iterator[bus.Directory]:
-    """An exchange's directory with a short path: unix sockets want that."""
-    path = tempfile.mkdtemp(prefix="oo-")
-    yield bus.Directory(path).create()
-    shutil.rmtree(path)
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def both(request: pytest.FixtureRequest, directory: bus.Directory) -> Iterator[World]:
+def both(directory: bus.Directory, on_uvloop: bool) -> Iterator[World]:
     """A gateway on each kind of loop."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop", reason="uvloop is not built for every platform (the extra fast)")
-    yield from connected(directory, request.param == "uvloop")
+    yield from connected(directory, on_uvloop)
 
 
 @pytest.fixture
