@@ -15,12 +15,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
 from threading import Event
+from typing import Any
 
 import pytest
 
 from openoutcry import Exchange, wire
 from openoutcry.clients.marketdata import MarketDataClient
 from openoutcry.matcher.audit import commands
+from tests.standing import while_standing
 from tests.trader import Trader, read_stream
 
 ORDERS = (wire.ENTER, wire.SUBMIT)
@@ -121,18 +123,20 @@ def check_executions(traders: list[Trader]) -> None:
 
 
 def check_replay(exchange: Exchange) -> None:
-    live = exchange.state_hash()
-    streams = exchange.statistics()["matcher"]["streams"]
+    live, (streams, replayed) = while_standing(exchange, lambda: (ends_of_streams(exchange), audited(exchange)))
+    assert (replayed["sequence"], replayed["state_hash"]) == (live["sequence"], live["hash"])
+    assert {name: found["events"] for name, found in replayed["streams"].items()} == streams
+
+
+def ends_of_streams(exchange: Exchange) -> dict[str, int]:
+    return {name: end for name, end in exchange.statistics()["matcher"]["streams"].items() if end}
+
+
+def audited(exchange: Exchange) -> dict[str, Any]:
     command = [sys.executable, "-m", "openoutcry", "audit", "--directory", str(exchange.directory), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    replayed = json.loads(done.stdout)
-    if replayed["sequence"] == live["sequence"]:
-        assert replayed["state_hash"] == live["hash"]
-    assert replayed["sequence"] >= live["sequence"]
-    assert {name: found["events"] for name, found in replayed["streams"].items()} == {
-        name: end for name, end in streams.items() if end
-    }
+    return dict(json.loads(done.stdout))
 
 
 def check_feed(exchange: Exchange, feed: MarketDataClient) -> None:

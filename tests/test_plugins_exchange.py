@@ -14,6 +14,7 @@ from examples.test_rfq_engine import *  # noqa: F403  # the example is tested he
 from openoutcry import ClusterError, Exchange, VerbError, config
 from openoutcry.clients.ouch import OuchClient
 from openoutcry.matcher.audit import audit
+from tests.standing import while_standing
 
 COUNTING = "tests.plugin_parts:Counting"
 
@@ -289,8 +290,7 @@ def test_an_audit_loads_what_the_matcher_loaded(tmp_path: Path) -> None:
         new_order(client, "a", "WAIT")
         assert [client.next("ExecutionReport")["OrdStatus"] for _ in range(2)] == ["0", "2"]
         client.logout()
-        found = exchange.state_hash()
-        audited = audit(tmp_path)
+        found, audited = while_standing(exchange, lambda: audit(tmp_path))
         assert (audited["sequence"], audited["state_hash"]) == (found["sequence"], found["hash"])
 
 
