@@ -7,9 +7,15 @@ tests.managed_world `endpoint`, for managed mode over either protocol, and tests
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 pytest_plugins = ["pytester", "tests.gateway_world", "tests.both_world", "tests.both_makers", "tests.managed_world"]
+
+# A run in the background of a script inherits an ignored SIGINT, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

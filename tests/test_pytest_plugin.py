@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -28,6 +29,15 @@ def seen(pytester: pytest.Pytester) -> tuple[list[Path], list[int]]:
     """Directories and processes of all exchanges that the inner run recorded."""
     facts = [json.loads(file.read_text()) for file in sorted((pytester.path / "seen").iterdir())]
     return [Path(directory) for directory, _ in facts], [pid for _, pids in facts for pid in pids]
+
+
+def said(fifo: Path) -> str:
+    """What comes through a fifo, waited for no longer than a run may take that fails instead of saying it."""
+    fd = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.read(fd, 100).decode() if select.select([fd], [], [], PATIENCE_S)[0] else ""
+    finally:
+        os.close(fd)
 
 
 def assert_nothing_left(pytester: pytest.Pytester) -> None:
@@ -313,8 +323,11 @@ def test_hangs(exchange, exchange_proc):
     os.mkfifo(pytester.path / "said")
     command = [sys.executable, "-m", "pytest", "-q", *(["-n", str(workers)] if workers else [])]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    with process:
-        assert (pytester.path / "said").read_text() == "now"
+    try:
+        assert said(pytester.path / "said") == "now"
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         process.wait(PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait()
     assert_nothing_left(pytester)
