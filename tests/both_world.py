@@ -29,7 +29,7 @@ PROTOCOLS: Final = ("ouch", "fix")
 VERSIONS: Final = {"ouch": "ouch42", "fix": "fix44"}  # of a protocol, unless a test asks for another
 SHOWN_VERBS: Final = "shown_verbs"  # attribute of a test: those that it says it shows
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 
 Client = OuchTrader | FixTrader
 Test = TypeVar("Test", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from openoutcry.fix.times import stamp
 VERSIONS: Final = (
     "FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2",
 )  # fmt: skip
-PATIENCE_S: Final = 15.0  # for an answer; none takes that long unless it fails
+PATIENCE_S: Final = 60.0  # for an answer; none takes that long unless it fails
 OURS: Final = "OPENOUTCRY"  # CompID of a gateway whose sessions were not set up
 
 

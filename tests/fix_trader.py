@@ -60,7 +60,7 @@ class FixTrader(Persistent):
 
     # --------------------------------------------------------------------------------------------- one connection
     def _connection(self) -> None:
-        with socket.create_connection(self.address, timeout=5) as self._sock:
+        with socket.create_connection(self.address, timeout=30) as self._sock:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._asked, self._logged_on, rest = 0, False, b""
             self._say(b"A", b"98=0\x01108=30\x01")

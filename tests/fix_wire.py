@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SOH: Final = b"\x01"
-PATIENCE_S: Final = 15.0  # for an answer; none takes that long unless it fails
+PATIENCE_S: Final = 60.0  # for an answer; none takes that long unless it fails
 VERSIONS: Final = ("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2")
 APPL_VER_ID: Final = {"FIX.5.0": "7", "FIX.5.0SP1": "8", "FIX.5.0SP2": "9"}
 IGNORED: Final = (8, 9, 10, 49, 52, 56)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-PATIENCE_S = 20.0  # for another process to do what it must; nothing takes that long unless it fails
+PATIENCE_S = 60.0  # for another process to do what it must; nothing takes that long unless it fails
 
 
 def running(pid: int) -> bool:

@@ -513,7 +513,7 @@ def command(number: int, order: Simple) -> Message:
     return submit(order.session, f"t{number}", order.side, order.quantity, order.price, **terms)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(simple_orders, max_size=14))
 def test_every_cross_is_that_of_the_naive_auction_and_leaves_the_book_uncrossed(orders: list[Simple]) -> None:
     world = call(("tick_size", "0.01"))
@@ -536,7 +536,7 @@ def test_every_cross_is_that_of_the_naive_auction_and_leaves_the_book_uncrossed(
     assert again.dump() == world.machine.dump()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(simple_orders, min_size=4, max_size=14), st.integers(0, 14))
 def test_a_snapshot_in_the_middle_of_an_auction_changes_nothing(orders: list[Simple], half: int) -> None:
     world = call(("indicative_ms", 700))

@@ -83,7 +83,7 @@ def directory() -> Iterator[Directory]:
 
 def openoutcry(*arguments: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "openoutcry", *(str(a) for a in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def pids(directory: Directory) -> dict[str, int]:

@@ -59,7 +59,7 @@ def test_every_request_is_answered_once_and_the_desk_is_empty_then(data: bytes, 
     outside = Outside()
     outside.desk.receive([*CLIENT, data], lambda request: batches.make_plan(request, dict), 0)
     now = 0
-    while outside.desk.busy:
+    while outside.desk.pending:
         now += d.ANSWER_NS // 50
         assert now < 3 * d.ANSWER_NS
         if helpful:

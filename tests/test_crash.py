@@ -142,4 +142,4 @@ def audited(exchange: Exchange) -> dict[str, Any]:
 def check_feed(exchange: Exchange, feed: MarketDataClient) -> None:
     depth = exchange.depth("book")
     levels = {side: depth[side] for side in ("bids", "asks")}
-    feed.wait_for(lambda: feed.book("CRASH").levels() == levels, timeout=10)
+    feed.wait_for(lambda: feed.book("CRASH").levels() == levels, timeout=30)

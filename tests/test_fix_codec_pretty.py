@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.fix.codec import Decoder, raw
@@ -62,7 +62,6 @@ def test_what_no_dictionary_knows_has_no_name() -> None:
 tags = st.sampled_from([453, 448, 447, 802, 523, 803, 11, 555, 600, 539, 524, 9999, 0])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(tags, st.binary(max_size=4).map(lambda value: value.replace(b"\x01", b"")))))
 def test_every_field_of_any_message_has_its_line(fields: list[tuple[int, bytes]]) -> None:
     message = Decoder().feed(raw(b"35=D\x01" + b"".join(b"%d=%b\x01" % each for each in fields)))[0]

@@ -13,7 +13,6 @@ from openoutcry.fix.dictionary import load
 from openoutcry.fix.message import Message, tag_of
 from openoutcry.fix.validate import Validator
 
-NO_DEADLINE = settings(deadline=None)  # a loaded machine may stop any example for a while
 MAX_SIZE = 150
 Found = tuple[list[tuple[bytes, list[tuple[int, bytes]]]], int]
 
@@ -149,7 +148,7 @@ def fed(stream: bytes, sizes: list[int], decoder: Decoder) -> Found:
     return [(message.raw, message.pairs()) for message in messages], decoder.garbled
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(streams, cuts)
 @example(b"38=8=FIX\x01" + raw("35=0|"), [1] * 60)
 @example(b"8=8=" + b"z" * 148 + raw("35=0|"), [100, 49, 1, 1])
@@ -170,7 +169,7 @@ pieces = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(st.lists(pieces, max_size=20).map(b"".join), cuts, st.booleans())
 @example(b"8=A\x019=100\x018=A\x019=5\x01\x0110=0\x01" + b"z" * 200, [30] * 20, True)
 def test_so_does_any_sequence_of_ends_and_beginnings(stream: bytes, sizes: list[int], check_sums: bool) -> None:
@@ -178,7 +177,6 @@ def test_so_does_any_sequence_of_ends_and_beginnings(stream: bytes, sizes: list[
     assert found == slow(stream, MAX_SIZE, check_sums)
 
 
-@NO_DEADLINE
 @given(st.lists(good, max_size=6), cuts)
 def test_good_messages_all_arrive(messages: list[bytes], sizes: list[int]) -> None:
     decodable = [each for each in messages if taken_apart(each) is not None]
@@ -186,13 +184,11 @@ def test_good_messages_all_arrive(messages: list[bytes], sizes: list[int]) -> No
     assert ([each for each, _ in found], garbled) == (decodable, 0)
 
 
-@NO_DEADLINE
 @given(st.binary(max_size=400), cuts)
 def test_garbage_neither_raises_nor_grows(stream: bytes, sizes: list[int]) -> None:
     fed(stream * 3, sizes, Decoder(max_size=MAX_SIZE))
 
 
-@NO_DEADLINE
 @given(st.binary(max_size=3_000), st.sampled_from([1, 3]))
 def test_checksum_is_the_sum_of_the_bytes(data: bytes, times: int) -> None:
     assert checksum(data * times) == sum(data * times) & 255
@@ -230,7 +226,6 @@ def has_learned() -> Decoder:
     return decoder
 
 
-@NO_DEADLINE
 @given(st.lists(st.tuples(changes, checksums), max_size=5))
 def test_the_fast_way_gives_what_the_general_way_and_the_validator_give(
     found: list[tuple[dict[int, bytes], int | str | None]],
@@ -247,7 +242,7 @@ def test_the_fast_way_gives_what_the_general_way_and_the_validator_give(
     assert [message.checked for message in quick] == valid
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(good, forced, damaged(), junk, changes.map(order)), max_size=6).map(b"".join), cuts)
 def test_what_was_learned_changes_nothing_in_any_stream(stream: bytes, sizes: list[int]) -> None:
     fast, at, messages = has_learned(), 0, []
@@ -265,7 +260,6 @@ texts = st.text(st.characters(min_codepoint=32, max_codepoint=255), min_size=1, 
 extras = st.dictionaries(st.sampled_from([43, 50, 97, 115, 116, 122, 128, 129, 144, 145, 369]), texts, max_size=5)
 
 
-@NO_DEADLINE
 @given(texts, texts, st.integers(1, 2**40), extras, st.dictionaries(st.integers(1_000, 1_010), texts, max_size=5))
 def test_what_is_written_is_read_as_the_same(
     sender: str, target: str, number: int, extra: dict[int, str], fields: dict[int, str]

@@ -38,7 +38,7 @@ class World:
         self.session("GOOD")
         self.session("GOOD", "strict")
         self.honest = self.run(Wire.open(self.host("GOOD")))
-        self.run(self.honest.logon())
+        self.run(self.honest.logon(seconds=600))  # it never answers a TestRequest
         self.pids = dict(exchange.pids)
         self.number = 2
         self.check()

@@ -218,7 +218,7 @@ class Watcher:
 
 
 @given(SETTINGS, st.lists(MESSAGES | CALLS, max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_comes_the_invariants_hold(given_settings: dict[str, Any], steps: list[Step]) -> None:
     watcher = Watcher(given_settings)
     closing = True

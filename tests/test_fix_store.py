@@ -159,7 +159,7 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("kind", ["memory", "file", "sqlite"])
 @given(steps=STEPS)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_store_does_what_a_dictionary_would(kind: str, steps: list[tuple[Any, ...]], tmp_path: Path) -> None:
     where = {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/fix.db", "file": str(tmp_path)}[kind]
     name = f"{NAME}{uuid.uuid4().hex[:12]}"

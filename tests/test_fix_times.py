@@ -7,13 +7,12 @@ import datetime
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.fix import times
 from openoutcry.fix.times import DIGITS, SECOND_NS, parse_stamp, stamp
 
-NO_DEADLINE = settings(deadline=None)  # a loaded machine may stop any example for a while
 FOREVER_NS = 253_402_300_799 * SECOND_NS  # 9999-12-31 23:59:59
 moments = st.integers(0, FOREVER_NS)
 T = 1_767_225_600 * SECOND_NS  # 2026-01-01 00:00:00
@@ -27,7 +26,6 @@ def test_a_time_is_written_with_0_3_6_or_9_digits_and_never_rounded_up() -> None
     assert [stamp(T + ns, 9)[-10:] for ns in (0, 1, 10**9 + 1)] == [b".000000000", b".000000001", b".000000001"]
 
 
-@NO_DEADLINE
 @given(moments, st.sampled_from(DIGITS))
 def test_what_is_written_is_read_as_the_same_time(ns: int, digits: int) -> None:
     text = stamp(ns, digits)
@@ -38,7 +36,6 @@ def test_what_is_written_is_read_as_the_same_time(ns: int, digits: int) -> None:
     ).rjust(17, "0")
 
 
-@NO_DEADLINE
 @given(moments, st.text("0123456789", max_size=12))
 def test_any_number_of_digits_is_read(ns: int, digits: str) -> None:
     second = ns - ns % SECOND_NS
@@ -67,7 +64,6 @@ def test_what_is_no_time_stamp_is_refused_whether_its_second_is_known_or_not(res
         parse_stamp(b"20260101-01:02:03")
 
 
-@NO_DEADLINE
 @given(st.binary(max_size=25) | st.text("0123456789-:.", max_size=25).map(str.encode))
 def test_a_stamp_is_read_exactly_if_it_looks_like_one(value: bytes) -> None:
     try:
@@ -78,7 +74,6 @@ def test_a_stamp_is_read_exactly_if_it_looks_like_one(value: bytes) -> None:
     assert is_one == (re.fullmatch(times.IS_TIMESTAMP, value) is not None)
 
 
-@NO_DEADLINE
 @given(st.dates())
 def test_days_are_counted_as_the_calendar_does(date: datetime.date) -> None:
     assert times.days_of(date.year, date.month, date.day) == calendar.timegm((*date.timetuple()[:3], 0, 0, 0)) // 86_400

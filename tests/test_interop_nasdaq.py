@@ -38,7 +38,7 @@ MESSAGES = (
     ("Rejected", "J", "outgoing", "timestamp:u8 token:14 reason:1"),
 )  # fmt: skip
 TYPES = {"u4": "uint_4_be", "u8": "uint_8_be"}
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def specification() -> str:

@@ -30,7 +30,7 @@ from openoutcry.matcher.records import HEADER_BYTES, OVERHEAD, SEGMENT_HEADER
 from openoutcry.matcher.scan import Scan
 
 SMALL = 4096  # bytes in a segment
-in_tmp = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_tmp = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)

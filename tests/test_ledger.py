@@ -104,7 +104,7 @@ def test_a_position_of_nothing_is_no_position(world: World) -> None:
     assert position_rows(world.machine.numbers, world.machine.books) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from((ALICE, ANNE, BOB)), st.booleans(), st.integers(1, 9), st.integers(98, 102)),
                 min_size=1, max_size=40))  # fmt: skip
 def test_positions_add_up_to_nothing_and_agree_with_the_executions(orders: list[tuple[int, bool, int, int]]) -> None:

@@ -132,7 +132,7 @@ def some_script(seed: int, length: int) -> list[Step]:
     return [other() if random.random() < 0.15 else order() for _ in range(length)]
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=10, max_size=60), st.floats(0, 1))
 def test_same_events_and_books_as_the_naive_exchange_after_every_command(script: list[Step], cut: float) -> None:
     pair = Pair(SETTING)

@@ -234,7 +234,7 @@ LIFE = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LIFE, st.booleans())
 def test_nothing_is_in_a_stream_before_it_begins_or_after_it_ends(life: list[tuple[Any, ...]], cancel: bool) -> None:
     """Rule 3, over lives of two sessions; and nothing is live without a stream but for the day's return."""

@@ -272,7 +272,7 @@ def passes(command: Any) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(["control", "gateway-1", "marketdata"]), any_command()), max_size=30))
 def test_no_command_that_passes_the_bus_makes_the_machine_raise(script: list[tuple[str, Any]]) -> None:
     world = market()

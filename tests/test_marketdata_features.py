@@ -117,12 +117,12 @@ def test_the_feed_of_a_random_market_is_the_matchers_book(
             exchange.restart("marketdata")
     depth = exchange.depth("book")
     levels = {side: depth[side] for side in ("bids", "asks")}
-    market.wait_for(lambda: market.book("AAPL").levels() == levels, timeout=10)
+    market.wait_for(lambda: market.book("AAPL").levels() == levels, timeout=30)
     with exchange.market_data() as late:
         late.subscribe("AAPL", recent_trades=10_000)
         fresh = late.wait_live("AAPL")
         late.wait_for(lambda: late.is_settled("AAPL"))
-        market.wait_for(lambda: known(market.book("AAPL")) == known(fresh), timeout=10)
+        market.wait_for(lambda: known(market.book("AAPL")) == known(fresh), timeout=30)
         broken = {correction.match for correction in fresh.corrections}
         standing = [trade for trade in late.trades("AAPL") if trade.match not in broken]
         assert fresh.stats.volume == sum(trade.quantity for trade in standing)

@@ -307,7 +307,7 @@ def frames_of(seed: int, count: int = 30) -> list[Any]:
     return [(0, books), *((n * S // 3, flow.frame(flow.random.randint(1, 12))) for n in range(1, count))]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 29))
 def test_a_restart_from_an_image_makes_the_same_messages_with_the_same_numbers(seed: int, cut: int) -> None:
     frames = frames_of(seed)
@@ -322,7 +322,7 @@ def test_a_restart_from_an_image_makes_the_same_messages_with_the_same_numbers(s
     assert dump(again.market) == dump(load(dump(again.market)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.sets(st.sampled_from(feed.CHANNELS)), st.integers(0, 29))
 def test_numbers_do_not_depend_on_who_listens_or_since_when(seed: int, channels: set[str], since: int) -> None:
     frames = frames_of(seed)
@@ -336,7 +336,7 @@ def test_numbers_do_not_depend_on_who_listens_or_since_when(seed: int, channels:
     assert run(publisher, frames[since:]) == wanted
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_levels_and_orders_are_those_of_a_plain_count(seed: int) -> None:
     publisher, flow = Publisher(), Flow(seed, rare=0.1)

@@ -123,7 +123,7 @@ class World:
         assert tuple(mine.stats)[:6] == book.stats()[:6] or book in self.publisher.market.dirty
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 100_000), loss=st.sampled_from([0.0, 0.05, 0.4]), doubles=st.sampled_from([0.0, 0.2]),
     channels=st.sampled_from(
@@ -151,7 +151,7 @@ def test_the_rebuilt_book_is_the_true_book_whatever_was_lost(
     assert world.replica.counters["trades_lost"] == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 100_000), loss=st.sampled_from([0.0, 0.1, 0.5]), restarts=st.booleans())
 def test_every_trade_comes_once_and_in_order(seed: int, loss: float, restarts: bool) -> None:
     world = World(seed, recent_trades=1_000, rare=0.1)
@@ -296,7 +296,7 @@ def test_levels_have_the_form_of_the_depth_verb() -> None:
 ROWS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.sampled_from(feed.ALL_CHANNELS), st.integers(1, 9), ROWS | st.lists(st.integers(0, 3), max_size=8))

@@ -163,7 +163,7 @@ TARGET = service(200)
 ARGUMENTS = st.lists(st.integers(0, 2**64 - 1) | st.text(max_size=20) | st.none() | st.just("S1"), max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=80)
     | st.tuples(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.clients.fixmessages import Encoded
@@ -16,7 +16,6 @@ from openoutcry.fix.dictionary import load
 from openoutcry.fix.values import IS
 from openoutcry.messages import from_fix, from_ouch, to_fix, to_ouch, vocabulary
 
-NO_DEADLINE = settings(deadline=None)  # a loaded machine may stop any example for a while
 VERSIONS = ("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2")
 NOON_NS = 1_769_860_800_000_000_000
 ORDER = {
@@ -213,7 +212,6 @@ def _messages(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     return version, {"35": message.kind.decode(), **{str(tag): draw(_value(version, tag)) for tag in tags}}
 
 
-@NO_DEADLINE
 @given(found=_messages())
 def test_what_was_read_can_be_written_and_reads_the_same_again(found: tuple[str, dict[str, str]]) -> None:
     version, native = found
@@ -226,7 +224,6 @@ def test_what_was_read_can_be_written_and_reads_the_same_again(found: tuple[str,
     assert written.keys() - fields.keys() <= {"HandlInst", "ExecTransType", "TransactTime", "LastQty", "LastPx"}
 
 
-@NO_DEADLINE
 @given(data=st.binary(max_size=60), version=st.sampled_from(VERSIONS))
 def test_whatever_a_peer_sends_can_be_read(data: bytes, version: str) -> None:
     fields = b"35=D\x0111=" + data.replace(b"\x01", b"") + b"\x0138=" + data[:9].replace(b"\x01", b"") + b"\x01"

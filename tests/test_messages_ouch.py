@@ -6,14 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.errors import ProtocolError, VerbError
 from openoutcry.gateway import ouch42
 from openoutcry.messages import from_ouch, to_ouch
 
-NO_DEADLINE = settings(deadline=None)  # a loaded machine may stop any example for a while
 NOON_NS = 43_200_000_000_000
 ORDER = {
     "MsgType": "NewOrderSingle", "ClOrdID": "A1", "Side": "1", "OrderQty": 100, "Symbol": "AAPL", "OrdType": "2",
@@ -166,13 +165,11 @@ def _messages(table: dict[str, ouch42.Message]) -> st.SearchStrategy[bytes]:
     return st.sampled_from(sorted(table)).flatmap(lambda letter: one(table[letter]))
 
 
-@NO_DEADLINE
 @given(payload=_messages(ouch42.INBOUND), native=st.booleans())
 def test_what_was_read_from_a_client_is_written_again_byte_for_byte(payload: bytes, native: bool) -> None:
     assert to_ouch(from_ouch(payload, True, native=native), True, native=native) == payload
 
 
-@NO_DEADLINE
 @given(payload=_messages(ouch42.OUTBOUND), native=st.booleans())
 def test_what_was_read_from_the_exchange_is_written_again_byte_for_byte(payload: bytes, native: bool) -> None:
     assert to_ouch(from_ouch(payload, False, native=native), False, native=native) == payload

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry import wire
@@ -14,7 +14,6 @@ from openoutcry.errors import ProtocolError
 from openoutcry.gateway import ouch42, soupbintcp
 from openoutcry.gateway.ouch42 import INBOUND, OUTBOUND, decode, encode
 
-NO_DEADLINE = settings(deadline=None)  # a loaded machine may stop any example for a while
 SIZES_IN = {"O": 49, "U": 47, "X": 19, "M": 20, "N": 15}
 SIZES_OUT = {"S": 10, "A": 66, "U": 80, "C": 28, "D": 37, "E": 40, "G": 45, "F": 41, "B": 32, "K": 36, "J": 24, "P": 23,
              "I": 23, "T": 36, "M": 28, "N": 23}  # fmt: skip
@@ -121,7 +120,6 @@ def values_of(message: ouch42.Message) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@NO_DEADLINE
 @given(st.one_of([values_of(message).map(lambda v: (INBOUND, v)) for message in INBOUND.values()]
                  + [values_of(message).map(lambda v: (OUTBOUND, v)) for message in OUTBOUND.values()]))  # fmt: skip
 def test_any_message_survives_the_round_trip(case: tuple[dict[str, ouch42.Message], dict[str, Any]]) -> None:
@@ -132,7 +130,6 @@ def test_any_message_survives_the_round_trip(case: tuple[dict[str, ouch42.Messag
     assert encode(table, decode(table, data)) == data
 
 
-@NO_DEADLINE
 @given(st.binary(max_size=90), st.sampled_from([INBOUND, OUTBOUND]))
 def test_decode_raises_nothing_but_protocol_error(data: bytes, table: dict[str, ouch42.Message]) -> None:
     try:
@@ -407,7 +404,6 @@ def test_unknown_types_wrong_lengths_and_trade_now_are_ignored_and_counted() -> 
     assert taken(*messages) == ([], len(messages))
 
 
-@NO_DEADLINE
 @given(st.lists(st.one_of(
     st.binary(max_size=60),
     st.binary(min_size=18, max_size=18).map(lambda tail: b"X" + tail),

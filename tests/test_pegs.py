@@ -360,7 +360,7 @@ COMMANDS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(COMMANDS, max_size=25))
 def test_between_two_commands_every_peg_is_in_its_place(commands: list[Any]) -> None:
     world = market(users=("alice", "bob", "carol"))

@@ -268,7 +268,7 @@ DEEDS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(DEEDS, st.sampled_from(["auction", "pause"]))
 def test_whatever_is_done_phases_follow_from_the_state_and_open_books_are_not_crossed(
     deeds: list[tuple[Any, ...]], action: str

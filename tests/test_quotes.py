@@ -367,7 +367,7 @@ COMMANDS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(COMMANDS, max_size=20))
 def test_whatever_is_quoted_the_status_says_what_is_there(commands: list[Any]) -> None:
     """After each quote, what the last QUOTE_STATUS of a side said, less what was executed since, is in the book."""

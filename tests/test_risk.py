@@ -642,7 +642,7 @@ def take_step(world: World, number: int, step: tuple[Any, ...]) -> None:
             world.timer()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, max_size=60), st.integers(0, 60))
 def test_a_guard_out_of_a_snapshot_does_what_the_first_one_does(steps: list[tuple[Any, ...]], at: int) -> None:
     worlds = [trading_floor(positions=True, reference_price="1") for _ in range(2)]

@@ -140,7 +140,7 @@ def test_restoring_cuts_to_the_snapshot_and_replay_makes_the_rest_again(tmp_path
     assert list(again.read("a", 0)) == made and list(again.read("b", 0)) == [(1, 1, b"only")]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.integers(1, 900), st.booleans(), st.booleans()), max_size=8))
 def test_any_order_of_writing_snapshots_and_restarts(tmp_path: Path, steps: list[tuple[int, bool, bool]]) -> None:
     streams = logs(tmp_path)

@@ -261,7 +261,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(STEPS, max_size=50))
 def test_the_room_does_what_the_naive_one_does_also_after_being_filled_again(steps: list[Any]) -> None:
     room, naive = Room(), Naive()
@@ -295,7 +295,7 @@ def enter_both(room: Room, naive: Naive, what: str, args: list[Any]) -> None:
     })  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from((w.BUY, w.SELL)), st.integers(1, 5_000), st.integers(1, 9_999), st.booleans(),
        st.sampled_from((1, 7, 50)))  # fmt: skip
 def test_moves_at_is_where_the_next_move_is(side: int, trigger: int, distance: int, percent: bool, tick: int) -> None:

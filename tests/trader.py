@@ -41,7 +41,7 @@ class Trader(Persistent):
         return len(self.stream)
 
     def _connection(self) -> None:
-        with socket.create_connection(self.address, timeout=5) as sock:
+        with socket.create_connection(self.address, timeout=30) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.sendall(self._login())
             self.connections += 1
@@ -110,7 +110,7 @@ class Trader(Persistent):
 
 def _log_in(host: str, port: int, user: str, session: str, sequence: int) -> tuple[socket.socket, int]:
     """Log in; returns the socket and the number that Login Accepted names."""
-    sock = socket.create_connection((host, port), timeout=10)
+    sock = socket.create_connection((host, port), timeout=30)
     fields = user.ljust(6), " " * 10, session.ljust(10), str(sequence).rjust(20)
     sock.sendall(struct.pack(">Hc", 47, b"L") + "".join(fields).encode())
     answer = b""
