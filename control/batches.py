@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Final
 
-from openoutcry import wire
+from openoutcry import jsontext, wire
 from openoutcry.control import plans
 from openoutcry.control.messages import ERROR_TEXT_MAX, VALUE_MAX, Batch, Request
 from openoutcry.control.steps import Answer, Ask, Left, Plan, Question, Step, Submit, SubmitAll, unavailable
@@ -107,7 +107,7 @@ def _ask(questions: list[Question]) -> Generator[Step, Any, list[Outcome]]:
 
 def _value(answer: Answer) -> Outcome:
     try:
-        return plans.text(plans.body(answer))
+        return jsontext.text(plans.body(answer))
     except VerbError as error:
         return error
 
@@ -131,7 +131,7 @@ def _reply(outcomes: list[Outcome], stop: bool) -> str:
 def _shown(outcome: str | VerbError) -> str:
     if isinstance(outcome, str):
         return f"[[],{outcome}]"
-    return plans.text([[outcome.code, outcome.field[:ERROR_TEXT_MAX], outcome.text[:ERROR_TEXT_MAX]], None])
+    return jsontext.text([[outcome.code, outcome.field[:ERROR_TEXT_MAX], outcome.text[:ERROR_TEXT_MAX]], None])
 
 
 def _cut(outcome: Outcome) -> VerbError:

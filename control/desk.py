@@ -17,15 +17,13 @@ with the answer.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from openoutcry import wire
+from openoutcry import jsontext, wire
 from openoutcry.control import messages
 from openoutcry.control.steps import (
     Answer,
@@ -52,15 +50,18 @@ VERBS_MAX: Final = 4_096  # verbs in the requests under way: eight whole batches
 CLIENT_VERBS_MAX: Final = 1_024  # of one client
 REMEMBERED_MAX: Final = 1_024  # replies to journaled verbs: far more than a client has under way
 REMEMBERED_BYTES_MAX: Final = 16_000_000  # bytes of them together: eighteen of the longest
+SHORT_MAX: Final = 128  # bytes of a request that costs no more to keep than its digest
 
 log = logging.getLogger("openoutcry.control")
 
 Envelope = tuple[bytes, ...]
 Command = tuple[Any, ...]
-Key = tuple[bytes, int, bytes]  # client, request id, digest of the request
+Key = tuple[Envelope, int, bytes]  # client, request id, the request itself when it is short, else a digest of it
 
 
 MakePlan = Callable[[messages.Request | messages.Batch], Plan]
+_NONE: Final[dict[int, Any]] = {}  # stays empty
+_AT_ONCE: Final = (Left, Once)  # steps that nobody is asked for
 
 
 class Ports(NamedTuple):
@@ -76,35 +77,44 @@ class Ports(NamedTuple):
     work: Callable[[Work], Future[Any]]
 
 
-@dataclass(eq=False, slots=True)
+class Load:
+    """How many requests are under way, and how many verbs are in them: of one client, or of all."""
+
+    __slots__ = ("requests", "verbs")
+
+    def __init__(self) -> None:
+        self.requests = self.verbs = 0
+
+
 class Pending:
     """One request under way, and the step at which its plan is.
 
-    verbs: how many it is of. keys: how many it has had, for what is done once.
-    Ask: questions, by number, that are not answered; order, answers: of all that were asked.
+    client: what all of its client are. verbs: how many it is of. keys: how many it has had, for what is done once.
+    Ask: questions by number; answers: those that have come; relay: they are the matcher's text as it is.
     Submit: outcomes by number, None for those that wait; waiting: how many these are; alone: there is one, whose error
     the plan gets raised; unsent: commands that the Link could not take yet.
+    A step that needs one of the dictionaries or the list puts one of its own in its place.
     """
 
-    envelope: Envelope
-    key: Key
-    plan: Plan
-    deadline_ns: int
-    journaled: bool
-    step_deadline_ns: int = 0
-    waiting_for: str = "the matcher"
-    questions: dict[int, Question] = field(default_factory=dict)
-    order: list[int] = field(default_factory=list)
-    answers: dict[int, Answer | None] = field(default_factory=dict)
-    asked_ns: int = 0
-    verbs: int = 1
-    keys: int = 0
-    outcomes: dict[int, str | VerbError | None] = field(default_factory=dict)
-    alone: bool = True
-    waiting: int = 0
-    unsent: list[Command] = field(default_factory=list)
-    future: Future[Any] | None = None
-    paused: bool = False
+    __slots__ = (
+        "alone", "answers", "asked_ns", "client", "deadline_ns", "future", "journaled", "key", "keys", "outcomes",
+        "paused", "plan", "questions", "relay", "step_deadline_ns", "unsent", "verbs", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, key: Key, client: Load, plan: Plan, deadline_ns: int, verbs: int) -> None:
+        self.key = key
+        self.client = client
+        self.plan = plan
+        self.deadline_ns = self.step_deadline_ns = deadline_ns
+        self.verbs = verbs
+        self.keys = self.waiting = self.asked_ns = 0
+        self.journaled = self.paused = self.relay = False
+        self.alone = True
+        self.questions: dict[int, Question] = _NONE
+        self.answers: dict[int, Answer] = _NONE
+        self.outcomes: dict[int, str | VerbError | None] = _NONE
+        self.unsent: list[Command] = []
+        self.future: Future[Any] | None = None
 
 
 class Desk:
@@ -114,10 +124,9 @@ class Desk:
         self._ports = ports
         self._next_request = first_request
         self._next_query = 1
-        self._pending: dict[Key, Pending] = {}
-        self._by_client: Counter[bytes] = Counter()
-        self._verbs: Counter[bytes] = Counter()
-        self._verbs_pending = 0
+        self.pending: dict[Key, Pending] = {}  # requests under way
+        self._clients: dict[Envelope, Load] = {}  # of those that have any
+        self._all = Load()
         self._by_request: dict[int, Pending] = {}
         self._by_query: dict[int, Pending] = {}
         self._remembered: OrderedDict[Key, bytes] = OrderedDict()
@@ -130,59 +139,57 @@ class Desk:
     # ------------------------------------------------------------------------------------- from clients
     def receive(self, parts: Sequence[bytes], make_plan: MakePlan, now_ns: int) -> None:
         """Take one message of the client-facing ROUTER: routing ids, an empty delimiter, the request."""
-        envelope = tuple(parts[:-1])
-        if len(parts) < 3 or len(parts) > 8 or envelope[-1] or not all(envelope[:-1]):
+        *route, data = parts
+        if not 2 <= len(route) <= 7 or route[-1] or b"" in route[:-1]:
             self.counters["dropped"] += 1  # no envelope: nobody to answer
             return
+        envelope = tuple(route)
         try:
-            request = messages.decode_request(parts[-1])
+            request = messages.decode_request(data)
         except messages.BadRequest as bad:
             self.counters["malformed"] += 1
             self._ports.reply(envelope, messages.encode_reply(bad.id, ("malformed", "", str(bad)), "null"))
             return
         self.counters["requests"] += 1
-        client = b"".join(b"%d:%s" % (len(part), part) for part in envelope)
-        key = (client, request.id, hashlib.blake2b(parts[-1], digest_size=16).digest())
-        if not self._repeated(envelope, key):
-            self._begin(envelope, key, request, make_plan, now_ns)
+        shown = data if len(data) <= SHORT_MAX else hashlib.blake2b(data, digest_size=16).digest()
+        key = (envelope, request.id, shown)
+        if key in self.pending or key in self._remembered:
+            self._repeat(envelope, key)
+        else:
+            self._begin(key, request, make_plan, now_ns)
 
-    def _repeated(self, envelope: Envelope, key: Key) -> bool:
+    def _repeat(self, envelope: Envelope, key: Key) -> None:
+        self.counters["repeated"] += 1
         reply = self._remembered.get(key)
         if reply is not None:
             self._ports.reply(envelope, reply)
-        elif key not in self._pending:
-            return False
-        self.counters["repeated"] += 1
-        return True
 
-    def _begin(
-        self, envelope: Envelope, key: Key, request: messages.Request | messages.Batch, make_plan: MakePlan,
-        now_ns: int,
-    ) -> None:  # fmt: skip
+    def _begin(self, key: Key, request: messages.Request | messages.Batch, make_plan: MakePlan, now_ns: int) -> None:
         verbs = len(request.requests) if isinstance(request, messages.Batch) else 1
-        text = self._full(key[0], verbs)
+        client = self._clients.get(key[0]) or Load()
+        text = self._full(client, verbs)
         if text:
             self.counters["errors"] += 1
-            self._ports.reply(envelope, messages.encode_reply(request.id, ("limit", "", text), "null"))
+            self._ports.reply(key[0], messages.encode_reply(request.id, ("limit", "", text), "null"))
             return
         self.counters["batches"] += verbs > 1
-        pending = Pending(envelope, key, make_plan(request), now_ns + ANSWER_NS, False, verbs=verbs)
-        self._pending[key] = pending
-        self._by_client[key[0]] += 1
-        self._verbs[key[0]] += verbs
-        self._verbs_pending += verbs
-        self._resume(pending, None, now_ns)
+        pending = Pending(key, client, make_plan(request), now_ns + ANSWER_NS, verbs)
+        self.pending[key] = pending
+        self._clients[key[0]] = client
+        for load in (client, self._all):
+            load.requests += 1
+            load.verbs += verbs
+        self._go_on(pending, None, now_ns)
 
-    def _full(self, client: bytes, verbs: int) -> str:
+    def _full(self, client: Load, verbs: int) -> str:
         """Why there is no place for a request of so many verbs; "" when there is."""
-        requests = len(self._pending)
-        if requests < CLIENT_PENDING_MAX and self._verbs_pending + verbs <= CLIENT_VERBS_MAX:
+        if self._all.requests < CLIENT_PENDING_MAX and self._all.verbs + verbs <= CLIENT_VERBS_MAX:
             return ""  # not even all together have what one may
         for count, more, most, what in (
-            (requests, 1, PENDING_MAX, "requests under way in all"),
-            (self._by_client[client], 1, CLIENT_PENDING_MAX, "requests under way from this client"),
-            (self._verbs_pending, verbs, VERBS_MAX, "verbs under way in all"),
-            (self._verbs[client], verbs, CLIENT_VERBS_MAX, "verbs under way from this client"),
+            (self._all.requests, 1, PENDING_MAX, "requests under way in all"),
+            (client.requests, 1, CLIENT_PENDING_MAX, "requests under way from this client"),
+            (self._all.verbs, verbs, VERBS_MAX, "verbs under way in all"),
+            (client.verbs, verbs, CLIENT_VERBS_MAX, "verbs under way from this client"),
         ):
             if count + more > most:
                 return f"the control service has {count} {what}, and {more} more would be too many: at most {most}"
@@ -190,12 +197,15 @@ class Desk:
 
     # ------------------------------------------------------------------------------------- plans
     def _resume(self, pending: Pending, value: Any, now_ns: int, error: VerbError | None = None) -> None:
-        """Run the plan to its next step, or to its end."""
+        """Run the plan to its next step, or to its end: that at which it was is over."""
         self._forget_step(pending)
+        self._go_on(pending, value, now_ns, error)
+
+    def _go_on(self, pending: Pending, value: Any, now_ns: int, error: VerbError | None = None) -> None:
         try:
             step = pending.plan.throw(error) if error else pending.plan.send(value)
-            while (answer := self._at_once(pending, step, now_ns)) is not None:
-                step = pending.plan.send(answer)
+            while type(step) in _AT_ONCE or (type(step) is Ask and not step.questions):
+                step = pending.plan.send(self._at_once(pending, step, now_ns))
             self._start(pending, step, now_ns)
         except StopIteration as done:
             self._finish(pending, (), done.value)
@@ -204,10 +214,12 @@ class Desk:
         except Exception as unexpected:  # one request's trouble must not end the service for everyone
             log.exception("a request failed")
             what = f"the control service failed at this: {type(unexpected).__name__}; its log says more"
+            self._forget_step(pending)
+            pending.plan.close()
             self._finish(pending, ("unavailable", "", what), "null")
 
     def _at_once(self, pending: Pending, step: Step, now_ns: int) -> Any:
-        """The answer to a step that has nothing to wait for, None for the others."""
+        """The answer to a step that has nothing to wait for."""
         if isinstance(step, Left):
             return now_ns < pending.deadline_ns - MARGIN_NS
         if isinstance(step, Once):
@@ -215,17 +227,17 @@ class Desk:
             pending.keys += 1
             digest = hashlib.blake2b(repr(pending.key).encode(), digest_size=16).hexdigest()
             return f"{digest}-{pending.keys}"
-        return [] if isinstance(step, Ask) and not step.questions else None
+        return []
 
     def _start(self, pending: Pending, step: Step, now_ns: int) -> None:
         pending.step_deadline_ns = pending.deadline_ns - MARGIN_NS
         if isinstance(step, Ask):
-            pending.waiting_for = ", ".join(sorted({question.to for question in step.questions}))
             if step.patience_ns is not None:
                 pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.patience_ns)
+            pending.relay = step.relay
+            pending.questions, pending.answers = {}, {}
             for question in step.questions:
                 number, self._next_query = self._next_query, self._next_query + 1
-                pending.order.append(number)
                 pending.questions[number] = question
                 self._by_query[number] = pending
             self._ask(pending, now_ns)
@@ -239,16 +251,18 @@ class Desk:
             pending.paused = True
             pending.step_deadline_ns = min(pending.step_deadline_ns, now_ns + step.ns)
         elif isinstance(step, Work):
-            pending.waiting_for = "a worker thread"
             pending.future = self._ports.work(step)
 
     def _ask(self, pending: Pending, now_ns: int) -> None:
-        sent = [self._ports.query(number, question) for number, question in pending.questions.items()]
-        pending.asked_ns = now_ns if all(sent) else now_ns - ASK_AGAIN_NS
+        """Ask what is not answered."""
+        pending.asked_ns = now_ns
+        for number, question in pending.questions.items():
+            if number not in pending.answers and not self._ports.query(number, question):
+                pending.asked_ns = now_ns - ASK_AGAIN_NS
 
     def _submit(self, pending: Pending, submits: tuple[Submit, ...], now_ns: int) -> None:
-        pending.waiting_for = "the matcher"
         pending.journaled = True
+        pending.outcomes = {}
         for step in submits:
             number, self._next_request = self._next_request, self._next_request + 1
             command = (wire.VERB, number, step.verb, step.arguments)
@@ -285,16 +299,13 @@ class Desk:
 
     def _forget_step(self, pending: Pending) -> None:
         """Forget what belongs to the step that is over; most steps have little of it."""
-        if pending.order:
-            for number in pending.order:
-                self._by_query.pop(number, None)
-            pending.questions.clear()
-            pending.answers.clear()
-            pending.order.clear()
+        for number in pending.questions:
+            self._by_query.pop(number, None)
+        pending.questions = pending.answers = _NONE
         if pending.outcomes:
             for number in pending.outcomes:
                 self._by_request.pop(number, None)
-            pending.outcomes.clear()
+            pending.outcomes = _NONE
             pending.unsent.clear()
             pending.waiting = 0
         if pending.future is not None:
@@ -303,20 +314,20 @@ class Desk:
         pending.paused = False
 
     def _finish(self, pending: Pending, error: tuple[str, ...], value: str) -> None:
-        self._forget_step(pending)
-        pending.plan.close()
-        client = pending.key[0]
-        del self._pending[pending.key]
-        self._verbs_pending -= pending.verbs
-        self._verbs[client] -= pending.verbs
-        self._by_client[client] -= 1
-        if not self._by_client[client]:
-            del self._by_client[client], self._verbs[client]
-        self.counters["errors"] += bool(error)
-        reply = messages.encode_reply(pending.key[1], error, value)
+        """Answer a request whose plan has ended."""
+        key = pending.key
+        del self.pending[key]
+        for load in (pending.client, self._all):
+            load.requests -= 1
+            load.verbs -= pending.verbs
+        if not pending.client.requests:
+            del self._clients[key[0]]
+        if error:
+            self.counters["errors"] += 1
+        reply = messages.encode_reply(key[1], error, value)
         if pending.journaled:
-            self._remember(pending.key, reply)
-        self._ports.reply(pending.envelope, reply)
+            self._remember(key, reply)
+        self._ports.reply(key[0], reply)
 
     def _remember(self, key: Key, reply: bytes) -> None:
         self._remembered[key] = reply
@@ -341,22 +352,17 @@ class Desk:
     def reply(self, number: int, ok: int, body: str, now_ns: int) -> None:
         """Take a REPLY frame's number, ok and body."""
         pending = self._by_query.get(number)
-        if pending is None or number not in pending.questions:
+        if pending is None or number in pending.answers:
             self.counters["stale_replies"] += 1
             return
-        try:
-            answer = Answer(bool(ok), json.loads(body))
-        except (ValueError, RecursionError):
-            answer = Answer(False, "its reply is not JSON")
-        pending.answers[number] = answer
-        del pending.questions[number]
-        if not pending.questions:
-            self._resume(pending, [pending.answers[n] for n in pending.order], now_ns)
+        pending.answers[number] = Answer(True, body) if pending.relay and ok else _answer(ok, body)
+        if len(pending.answers) == len(pending.questions):
+            self._resume(pending, [pending.answers[n] for n in pending.questions], now_ns)
 
     # ------------------------------------------------------------------------------------- time
     def tick(self, now_ns: int) -> None:
         """Submit, ask again, collect finished work, and answer what has waited for too long."""
-        for pending in list(self._pending.values()):
+        for pending in list(self.pending.values()):
             if pending.future is not None and pending.future.done():
                 self._worked(pending, pending.future, now_ns)
             elif pending.outcomes and not pending.waiting:
@@ -365,7 +371,7 @@ class Desk:
                 self._out_of_time(pending, now_ns)
             elif pending.unsent:
                 self._send_commands(pending)
-            elif pending.questions and now_ns - pending.asked_ns >= ASK_AGAIN_NS:
+            elif now_ns - pending.asked_ns >= ASK_AGAIN_NS and pending.questions:
                 self._ask(pending, now_ns)
 
     def _worked(self, pending: Pending, future: Future[Any], now_ns: int) -> None:
@@ -377,8 +383,8 @@ class Desk:
             self._resume(pending, None, now_ns, refused)
 
     def _out_of_time(self, pending: Pending, now_ns: int) -> None:
-        if pending.order:  # a plan judges for itself what it makes of silence
-            self._resume(pending, [pending.answers.get(n) for n in pending.order], now_ns)
+        if pending.questions:  # a plan judges for itself what it makes of silence
+            self._resume(pending, [pending.answers.get(n) for n in pending.questions], now_ns)
         elif pending.paused:
             self._resume(pending, None, now_ns)
         else:
@@ -387,19 +393,22 @@ class Desk:
     def _silence(self, pending: Pending, now_ns: int) -> None:
         self.counters["timeouts"] += 1
         if not pending.outcomes:
-            self._resume(pending, None, now_ns, unavailable(pending.waiting_for))
+            self._resume(pending, None, now_ns, unavailable("a worker thread"))
             return
         unsent = {command[1] for command in pending.unsent}
         for number, outcome in pending.outcomes.items():
             if outcome is None:
-                pending.outcomes[number] = unavailable(pending.waiting_for, number not in unsent)
+                pending.outcomes[number] = unavailable("the matcher", number not in unsent)
         self._submitted(pending, now_ns)
-
-    @property
-    def busy(self) -> bool:
-        """True while any request is under way."""
-        return bool(self._pending)
 
     def statistics(self) -> dict[str, Any]:
         """Counters, and how much is under way."""
-        return {**self.counters, "pending": len(self._pending), "remembered": len(self._remembered)}
+        return {**self.counters, "pending": len(self.pending), "remembered": len(self._remembered)}
+
+
+def _answer(ok: int, body: str) -> Answer:
+    """What a REPLY frame says."""
+    try:
+        return Answer(bool(ok), jsontext.parsed(body))
+    except (ValueError, RecursionError):
+        return Answer(False, "its reply is not JSON")

@@ -143,7 +143,9 @@ def decode_request(data: bytes) -> Request | Batch:
 
 
 def _request(number: int, verb: Any, arguments: Any, named: Any) -> Request:
-    return Request(number, _verb(number, verb), _arguments(number, arguments), _named(number, named))
+    if type(verb) is not str or not 1 <= len(verb) <= wire.NAME_MAX:
+        raise BadRequest(number, f"a verb is a text of 1 to {wire.NAME_MAX} characters")
+    return Request(number, verb, _arguments(number, arguments), _named(number, named) if named != () else ())
 
 
 def _batch(number: int, parts: Any, stop: Any) -> Batch:
@@ -157,23 +159,18 @@ def _batch(number: int, parts: Any, stop: Any) -> Batch:
     return Batch(number, tuple(_request(number, *part) for part in parts), stop)
 
 
-def _verb(number: int, verb: Any) -> str:
-    if type(verb) is not str or not 1 <= len(verb) <= wire.NAME_MAX:
-        raise BadRequest(number, f"a verb is a text of 1 to {wire.NAME_MAX} characters")
-    return verb
-
-
 def _arguments(number: int, arguments: Any) -> tuple[Any, ...]:
     if type(arguments) is not tuple or len(arguments) > wire.ARGUMENTS_MAX:
         raise BadRequest(number, f"arguments are an array of at most {wire.ARGUMENTS_MAX}")
     for value in arguments:
-        _flat(number, value)
+        if type(value) is tuple:
+            _flat(number, value)
     return arguments
 
 
-def _flat(number: int, value: Any) -> None:
+def _flat(number: int, value: tuple[Any, ...]) -> None:
     """Refuse arrays in arrays: no verb takes them, and a deep one could not even be quoted in an error."""
-    if type(value) is tuple and any(type(part) is tuple for part in value):
+    if any(type(part) is tuple for part in value):
         raise BadRequest(number, "an argument is an array of arrays")
 
 
@@ -183,16 +180,17 @@ def _named(number: int, named: Any) -> tuple[tuple[str, Any], ...]:
     for pair in named:
         if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str:
             raise BadRequest(number, "a named argument is a pair of its name and its value")
-        _flat(number, pair[1])
+        if type(pair[1]) is tuple:
+            _flat(number, pair[1])
     return named
 
 
 def encode_reply(number: int, error: Iterable[str], value: str) -> bytes:
     """A reply as bytes; a value that is too long for one becomes the error ``limit``."""
-    code_field_text = tuple(part[:ERROR_TEXT_MAX] for part in error)
+    code_field_text = tuple([part[:ERROR_TEXT_MAX] for part in error])
     if len(value) > VALUE_MAX:
         code_field_text = ("limit", "", f"the answer has {len(value)} characters, at most {VALUE_MAX} can be sent")
-    return _pack((wire.VERSION, number, code_field_text, "null" if code_field_text else value))
+    return wire.pack((wire.VERSION, number, code_field_text, "null" if code_field_text else value))
 
 
 def decode_reply(data: bytes) -> Reply:

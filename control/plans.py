@@ -15,11 +15,12 @@ import os
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from openoutcry import verbs, wire
+from openoutcry import rows, verbs, wire
 from openoutcry.control.messages import Request
 from openoutcry.control.steps import Answer, Ask, Once, Pause, Plan, Question, Step, Submit, Work, unavailable
 from openoutcry.errors import VerbError
 from openoutcry.fix.settings import SESSION_SETTINGS, SessionSettings
+from openoutcry.jsontext import text
 from openoutcry.parameters import set_property
 
 PATIENCE_NS: Final = 1_000_000_000  # for the answer of one process among many: silence is an answer, too
@@ -47,16 +48,10 @@ REACH_PAUSE_NS: Final = 10_000_000
 GATEWAY_TRIES: Final = 15  # looks for a gateway before create_endpoint gives up: three seconds with these pauses
 GATEWAY_PAUSE_NS: Final = 200_000_000
 
+CONNECTIONS_MAX: Final = 1_000  # in one answer: some 500,000 characters at most
+
 Facts = Callable[[], dict[str, Any]]
 Rows = list[dict[str, Any]]
-
-
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: that takes longer than its use
-
-
-def text(value: Any) -> str:
-    """A value as the JSON text of a reply."""
-    return _ENCODER.encode(value)
 
 
 def make_plan(request: Request, own: Facts) -> Plan:
@@ -70,8 +65,9 @@ def make_plan(request: Request, own: Facts) -> Plan:
         if request.verb in AT_GATEWAYS:
             yield from reach_gateways()
         return value
-    answers: list[Answer | None] = yield Ask((step,))
-    return text(body(answers[0]))
+    answers: list[Answer | None] = yield Ask((step,), relay=True)
+    answer = answers[0]
+    return answer.body if answer is not None and answer.ok else text(body(answer))
 
 
 def direct(verb: str, arguments: tuple[Any, ...]) -> Submit | Question | None:
@@ -91,6 +87,8 @@ def direct(verb: str, arguments: tuple[Any, ...]) -> Submit | Question | None:
 
 def checked(request: Request) -> tuple[Any, ...]:
     """The arguments of a request, complete and in order. Raises VerbError."""
+    if not request.named:
+        return verbs.check(request.verb, request.arguments)
     named = dict(request.named)
     if len(named) != len(request.named):
         twice = next(name for i, (name, _) in enumerate(request.named) if name in dict(request.named[:i]))
@@ -181,15 +179,17 @@ def _check_change(endpoint: str, session: str, name: str, value: Any) -> Generat
     if name not in (*TIMES, "TimeZone"):
         return
     answers: list[Answer | None] = yield Ask((Question(MATCHER, "list", {"kind": "fix_sessions"}),))
-    found = [row for row in _list(answers[0]) if (row.get("endpoint"), row["name"]) == (endpoint, session)]
+    sessions = yield from _rest("fix_sessions", answers[0])
+    found = [row for row in sessions if (row.get("endpoint"), row["name"]) == (endpoint, session)]
     if found:
         _check_times({key: found[0].get(key) for key in SESSION_SETTINGS} | {name: stored}, name)
 
 
 def _list_here(arguments: tuple[Any, ...], _: Facts) -> Plan:
-    if arguments[0] == "connections":
-        return (yield from _connections())
-    return verb_text()
+    kind, skip = arguments
+    if kind == "connections":
+        return (yield from _connections(skip))
+    return text(verb_table()[skip:]) if skip else verb_text()
 
 
 @functools.cache
@@ -246,13 +246,16 @@ _MATCHER_QUESTIONS: Final = (
     Question(MATCHER, "list", {"kind": "endpoints"}),
     Question(MATCHER, "list", {"kind": "users"}),
     Question(MATCHER, "statistics", {}),
+    Question(MATCHER, "clock", {}),
 )
 
 
 def _status(_: tuple[Any, ...], __: Facts) -> Plan:
     """Whether everything is connected and moving. Never fails: silence is what it is there to report."""
-    first, *lists, counters = yield Ask(_MATCHER_QUESTIONS, PATIENCE_NS)
-    peers, endpoints, users = (_list(answer) for answer in lists)
+    first, *lists, counters, clock = yield Ask(_MATCHER_QUESTIONS, PATIENCE_NS)
+    peers = _list(lists[0])
+    endpoints = yield from _rest("endpoints", lists[1])
+    users = yield from _rest("users", lists[2])
     others = [p for p in peers if p.get("role") != "control"] if first is not None else []
     asked = [Question(MATCHER, "ping", {})]
     asked += [Question(p["name"], what, {}) for p in others for what in ("ping", "statistics")]
@@ -266,7 +269,7 @@ def _status(_: tuple[Any, ...], __: Facts) -> Plan:
     missing = _missing(processes, shown, _moved(_fact(first), _fact(second)), all(lists))
     return text({
         "ready": not missing, "waiting_for": missing, "processes": processes, "endpoints": shown,
-        "books": _books(counters), "sequence": _fact(second).get("sequence"),
+        "books": _books(counters), "sequence": _fact(second).get("sequence"), "clock": _fact(clock) or None,
     })  # fmt: skip
 
 
@@ -285,6 +288,19 @@ def _list(answer: Answer | None) -> Rows:
     if answer is None or not answer.ok or not isinstance(answer.body, list):
         return []
     return [row for row in answer.body if isinstance(row, dict) and isinstance(row.get("name"), str)]
+
+
+def _rest(kind: str, answer: Answer | None) -> Generator[Step, Any, Rows]:
+    """The rows of an answer to `list`, with those for which it had no room."""
+    found: Rows = []
+    while answer is not None and answer.ok and isinstance(answer.body, list):
+        left = rows.left_out(answer.body)
+        found += answer.body
+        if not left:
+            break
+        question = Question(MATCHER, "list", {"kind": kind, "skip": len(found)})
+        (answer,) = yield Ask((question,), PATIENCE_NS)
+    return _list(Answer(True, found))
 
 
 def _process(name: str, kind: str, ping: dict[str, Any]) -> dict[str, Any]:
@@ -342,12 +358,33 @@ def _managed(verb: str) -> Callable[[tuple[Any, ...], Facts], Plan]:
     return plan
 
 
-def _connections() -> Plan:
-    """The connections of every gateway that answers."""
+def _connections(skip: int) -> Plan:
+    """The connections of every gateway that answers, after the first `skip`: as many as fit, and how many more."""
     peers = yield from _peers()
     names = sorted(peer["name"] for peer in peers if peer.get("role") == "gateway")
     answers = yield Ask(tuple(Question(name, "connections", {}) for name in names), PATIENCE_NS)
-    return text([row for answer in answers if answer is not None and answer.ok for row in answer.body])
+    found: Rows = []
+    left = 0
+    for name, fact in zip(names, map(_fact, answers), strict=True):
+        total = fact.get("total", 0)
+        page = yield from _connections_of(name, fact, skip, CONNECTIONS_MAX - len(found))
+        left += max(0, total - skip - len(page))
+        skip = max(0, skip - total)
+        found += page
+    return text([*found, {rows.MORE: left}] if left else found)
+
+
+def _connections_of(gateway: str, fact: dict[str, Any], skip: int, most: int) -> Generator[Step, Any, Rows]:
+    """At most so many connections of a gateway, after the first `skip`. fact: what it has answered to begin with."""
+    found: Rows = fact.get("rows", [])[skip:]
+    while len(found) < min(most, fact.get("total", 0) - skip):
+        question = Question(gateway, "connections", {"skip": skip + len(found)})
+        (answer,) = yield Ask((question,), PATIENCE_NS)
+        fact = _fact(answer)
+        if not fact.get("rows"):  # they have gone meanwhile, or the gateway has
+            break
+        found += fact["rows"]
+    return found[:most]
 
 
 LISTED: Final = ("verbs", "connections")  # what is listed here

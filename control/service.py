@@ -16,17 +16,17 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import zmq
+from zmq.backend import zmq_poll
 
-from openoutcry import bus, wire
+from openoutcry import bus, jsontext, wire
 from openoutcry.control import batches
 from openoutcry.control.desk import CLIENT_PENDING_MAX, Desk, Envelope, Ports
-from openoutcry.control.messages import Batch, Request
-from openoutcry.control.steps import Plan, Question, Work
+from openoutcry.control.steps import Question, Work
 from openoutcry.errors import ClusterError, WireError
 from openoutcry.process import Settings, StopSignal, set_up_logging
 
@@ -39,6 +39,7 @@ STORE_NS: Final = 2_000_000_000  # how often the last event's number is written 
 REQUEST_NUMBERS: Final = 1 << 32  # VERB numbers of one life: the generation is above them
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
+_POLLIN: Final = int(zmq.POLLIN)
 
 log = logging.getLogger("openoutcry.control")
 
@@ -110,6 +111,11 @@ class LastEvent:
         self.number = number
 
 
+def _more(socket: zmq.Socket[bytes], began_ns: int) -> bool:
+    """Whether there is more to take, and time for it in this turn."""
+    return bus.readable(socket) and time.monotonic_ns() - began_ns <= DRAIN_NS
+
+
 class Service:
     """Sockets, threads and the turn of the loop around a Desk."""
 
@@ -125,12 +131,12 @@ class Service:
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         ports = Ports(self._reply, self._query, self._submit, self._work)
+        self._make_plan = partial(batches.make_plan, own=self.statistics)
         self.desk = Desk(ports, generation * REQUEST_NUMBERS + 1)
         self.counters = {"turns": 0, "bus_frames": 0, "bad_bus_frames": 0, "replies_lost": 0, "queries_lost": 0}
-        self._poller = zmq.Poller()
         self._wake_fd = self._wake_read.fileno()
-        for source in (self._bus, self._clients, self._wake_fd):  # what is answered makes place for what is asked
-            self._poller.register(source, zmq.POLLIN)
+        # In this order: what is answered makes place for what is asked.
+        self._sources = [(source, _POLLIN) for source in (self._bus, self._clients, self._wake_fd)]
         self._stop_fd = -1
 
     def __enter__(self) -> Service:
@@ -148,45 +154,47 @@ class Service:
     def turn(self, stop_fd: int) -> None:
         """Wait for something, take what is there (bounded), move every request, send."""
         if stop_fd != self._stop_fd:
-            self._poller.register(stop_fd, zmq.POLLIN)
+            self._sources.append((stop_fd, _POLLIN))
             self._stop_fd = stop_fd
-        woken = self._poller.poll(TICK_MS)
+        woken: list[tuple[Any, int]] = zmq_poll(self._sources, TICK_MS)
         self.counters["turns"] += 1
         now_ns = time.monotonic_ns()
         for source, _ in woken:
             if source is self._bus:
-                self._drain(source, self._from_bus, now_ns)
+                self._from_bus(now_ns)
             elif source is self._clients:
-                self._drain(source, self._from_client, now_ns)
+                self._from_clients(now_ns)
             elif source == self._wake_fd:
                 self._wake_read.recv(WAKES_MAX)
-        self.desk.tick(now_ns)
-        bus.send_frames(self._bus, self.link.frames(now_ns))
-        self._last_event.store(self.link.last_event, now_ns)
-
-    def _drain(self, source: zmq.Socket[bytes], take: Callable[[list[bytes], int], None], now_ns: int) -> None:
-        for _ in range(DRAIN_MAX):
-            take(bus.receive_parts(source), now_ns)
-            if not bus.readable(source) or time.monotonic_ns() - now_ns > DRAIN_NS:
-                return
+        if self.desk.pending:
+            self.desk.tick(now_ns)
+        if frames := self.link.frames(now_ns):
+            bus.send_frames(self._bus, frames)
+        if self.link.last_event != self._last_event.number:
+            self._last_event.store(self.link.last_event, now_ns)
 
     # ------------------------------------------------------------------------------------- taking
-    def _from_client(self, parts: list[bytes], now_ns: int) -> None:
-        self.desk.receive(parts, self._plan, now_ns)
+    def _from_clients(self, now_ns: int) -> None:
+        """Take what is there. Who waits for one answer asks nothing else: only beside others does it look for more."""
+        for _ in range(DRAIN_MAX):
+            self.desk.receive(bus.receive_routed(self._clients), self._make_plan, now_ns)
+            if len(self.desk.pending) < 2 or not _more(self._clients, now_ns):
+                return
 
-    def _plan(self, request: Request | Batch) -> Plan:
-        return batches.make_plan(request, self.statistics)
-
-    def _from_bus(self, parts: list[bytes], now_ns: int) -> None:
-        for data in parts:
-            self.counters["bus_frames"] += 1
-            try:
-                found = self.link.receive(data, now_ns)
-                if found is not None:
-                    self._take(found, now_ns)
-            except WireError as error:
-                self.counters["bad_bus_frames"] += 1
-                log.warning("the matcher sent something unreadable: %s", error)
+    def _from_bus(self, now_ns: int) -> None:
+        """Take what is there; when nothing is under way any more, what else there is waits for the next turn."""
+        for _ in range(DRAIN_MAX):
+            for data in bus.receive_parts(self._bus):
+                self.counters["bus_frames"] += 1
+                try:
+                    found = self.link.receive(data, now_ns)
+                    if found is not None:
+                        self._take(found, now_ns)
+                except WireError as error:
+                    self.counters["bad_bus_frames"] += 1
+                    log.warning("the matcher sent something unreadable: %s", error)
+            if not self.desk.pending or not _more(self._bus, now_ns):
+                return
 
     def _take(self, found: tuple[Any, ...], now_ns: int) -> None:
         if len(found) == 6 and found[0] == wire.QUERY:
@@ -219,7 +227,7 @@ class Service:
     def _query(self, number: int, question: Question) -> bool:
         if not self.link.ready:
             return False
-        argument = json.dumps(question.argument)
+        argument = jsontext.text(question.argument)
         return self._send_bus(wire.frame(wire.QUERY, number, question.to, self.link.name, question.what, argument))
 
     def _send_bus(self, data: bytes) -> bool:

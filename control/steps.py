@@ -31,11 +31,13 @@ class Answer(NamedTuple):
 class Ask(NamedTuple):
     """Yielded by a plan: ask these and wait at most ``patience_ns``; resumed with an Answer or None for each.
 
-    patience_ns: None for as long as the request may take.
+    patience_ns: None for as long as the request may take. relay: the body of an answer that is ok stays JSON text, for
+    a plan that hands it on as it is.
     """
 
     questions: tuple[Question, ...]
     patience_ns: int | None = None
+    relay: bool = False
 
 
 class Submit(NamedTuple):

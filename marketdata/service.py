@@ -22,6 +22,7 @@ from typing import Any, Final
 import zmq
 
 from openoutcry import bus, feed, process, wire
+from openoutcry.bus import readable
 from openoutcry.errors import ClusterError, JournalError, WireError
 from openoutcry.marketdata.books import Market
 from openoutcry.marketdata.image import dump, load
@@ -46,6 +47,10 @@ SAVE_EVENTS: Final = 250_000  # events between two images: a restart replays no 
 QUIET_NS: Final = 1_200_000_000  # without an event for this long, the second's statistics are published
 TOPICS_SHOWN: Final = 500  # topics in one answer to `statistics`, which bounds it
 THRESHOLDS: Final = (100_000, 20, 50)  # of the garbage collector: orders are many and live long
+
+# As plain integers: pyzmq's enums cost a microsecond at each use.
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.SNDMORE)
 
 
 class Service:
@@ -151,7 +156,7 @@ class Service:
         if self.exit_code:
             return
         nobody = not self.publisher.subscriptions.any
-        self._unhurried = nobody and self.publisher.frames != frames and not _readable(self.bus)
+        self._unhurried = nobody and self.publisher.frames != frames and not readable(self.bus)
         if self.serving:
             self._take_subscriptions()
             self._take_requests(now_ns)
@@ -163,9 +168,9 @@ class Service:
 
     def _take_events(self, now_ns: int) -> None:
         for _ in range(BUS_MESSAGES):
-            if not _readable(self.bus):
+            if not readable(self.bus):
                 return
-            for data in self.bus.recv_multipart(zmq.NOBLOCK):
+            for data in bus.receive_parts(self.bus):
                 self._receive(data, now_ns)
                 if self.exit_code:
                     return
@@ -195,21 +200,21 @@ class Service:
     def _send(self, messages: Messages) -> None:
         send = self.feed.send
         for topic, message in messages:
-            send(topic, zmq.SNDMORE)  # XPUB never blocks: what a subscriber has no room for is dropped for it
+            send(topic, _MORE)  # XPUB never blocks: what a subscriber has no room for is dropped for it
             send(message)
 
     def _take_subscriptions(self) -> None:
         for _ in range(SUBSCRIPTION_MESSAGES):
-            if not _readable(self.feed):
+            if not readable(self.feed):
                 return
-            self._send(self.publisher.subscribe(self.feed.recv(zmq.NOBLOCK)))
+            self._send(self.publisher.subscribe(self.feed.recv(_NOBLOCK)))
 
     def _take_requests(self, now_ns: int) -> None:
-        if self._rest_until_ns > now_ns or not _readable(self.router):
+        if self._rest_until_ns > now_ns or not readable(self.router):
             return
         start_ns = time.monotonic_ns()
         for _ in range(REQUESTS):
-            if not _readable(self.router):
+            if not readable(self.router):
                 break
             self._answer_request(self.router.recv_multipart(zmq.NOBLOCK), now_ns)
         end_ns = time.monotonic_ns()
@@ -280,10 +285,6 @@ def _poller(*sources: Any) -> zmq.Poller:
     for source in sources:
         poller.register(source, zmq.POLLIN)
     return poller
-
-
-def _readable(socket: zmq.Socket[bytes]) -> bool:
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def _feed_socket(context: zmq.Context[Any]) -> zmq.Socket[bytes]:

@@ -100,9 +100,11 @@ def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
 def delete_engine(machine: Machine, asker: Asker, name: str) -> Any:
     """Remove an engine without books and endpoints."""
     engine = find(machine.engines, "name", "engine", name)
-    users = [b.name for b in engine.symbols.values()] + [e.name for e in endpoints_of(machine, engine)]
+    users = [f"book {book.name!r}" for book in engine.symbols.values()]
+    users += [f"endpoint {endpoint.name!r}" for endpoint in endpoints_of(machine, engine)]
     if users:
-        raise VerbError("in_use", "name", f"engine {name!r} still has {users[0]!r} and {len(users) - 1} more")
+        others = f" and {len(users) - 1} more" if users[1:] else ""
+        raise VerbError("in_use", "name", f"engine {name!r} still has {users[0]}{others}: delete that first")
     gone.forget_sessions(machine, sessions_of(machine, engine))  # its desks: without books they have no orders
     machine.desks.pop(name, None)
     del machine.engines[name]
@@ -145,7 +147,7 @@ def create_book(machine: Machine, asker: Asker, name: str, engine: str, symbol: 
     """Make a book in its engine's phase."""
     _claim(machine.books, "book", name, BOOKS_MAX)
     found = find(machine.engines, "engine", "engine", engine)
-    if found.kind == ECHO_KIND or found.plugin is not None:
+    if not found.has_books:
         raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {found.kind}: it has no books")
     if symbol in found.symbols:
         taken = found.symbols[symbol].name
@@ -189,11 +191,11 @@ def set_book_property(machine: Machine, asker: Asker, book: str, name: str, valu
     found = find(machine.books, "book", "book", book)
     value = set_property(BOOK_PROPERTIES, f"book {book}", name, value)
     try:
-        policy_of({**found.properties, name: value})  # before anything has changed
+        policy = policy_of({**found.properties, name: value})  # before anything has changed
     except VerbError as error:
         raise VerbError(error.code, "value", error.text) from None
     found.properties[name] = value
-    machine.engines[found.engine].set_limits(found)
+    machine.engines[found.engine].limit(found, policy)
     machine.public.events.append(book_announcement(found))
     trading.touch(found)
     if name in pricing.PROPERTIES:

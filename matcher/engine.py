@@ -32,13 +32,13 @@ from openoutcry.errors import VerbError
 from openoutcry.matcher import auction, breakers
 from openoutcry.matcher.auction import MS_NS, NOT_SHOWN, Call
 from openoutcry.matcher.book import Book, Events
-from openoutcry.matcher.draws import draw
+from openoutcry.matcher.draws import draw, key_of
 from openoutcry.matcher.orders import DEADLINE, OPEN, TERMS, TIME_IN_FORCE, Numbers, Order
 from openoutcry.matcher.phases import COLLECTING, RULES
-from openoutcry.matcher.policy import policy_of
+from openoutcry.matcher.policy import Policy, policy_of
 from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.schedule import Schedule
-from openoutcry.matcher.sessions import DAYS_MAX, MANUAL_KIND
+from openoutcry.matcher.sessions import DAYS_MAX, ECHO_KIND, MANUAL_KIND
 from openoutcry.matcher.terms import PARKED
 from openoutcry.matcher.timetable import Step, Timetable, parse
 from openoutcry.wire import (
@@ -121,6 +121,11 @@ class Engine:
         """Whether its orders wait for somebody to say what becomes of them."""
         return self.kind == MANUAL_KIND
 
+    @property
+    def has_books(self) -> bool:
+        """Whether its clients' orders go into books: else there are messages alone."""
+        return self.plugin is None and self.kind != ECHO_KIND
+
     def look(self) -> None:
         """Work out whether messages are to be shown to the guard or the stage."""
         self.careful = self.stage is not None or (self.guard is not None and self.guard.throttling)
@@ -138,7 +143,11 @@ class Engine:
 
     def set_limits(self, book: Book) -> None:
         """Copy the properties that orders are judged by to where the judging is. Raises VerbError, nothing is done."""
-        book.policy = policy_of(book.properties)
+        self.limit(book, policy_of(book.properties))
+
+    def limit(self, book: Book, policy: Policy | None) -> None:
+        """``set_limits`` for a book whose policy has been worked out."""
+        book.policy = policy
         book.max_quantity = self.properties["max_quantity"]
         book.max_open_orders = self.properties["max_open_orders"]
         book.tick_size = book.properties["tick_size"]
@@ -166,8 +175,10 @@ class Engine:
         """One step of the day. sessions: those of this engine. Raises VerbError (wrong_state, limit)."""
         before, after = STEPS[verb]
         if self.phase not in before:
-            needed = " or ".join(PHASES[phase] for phase in before)
-            text = f"{self.name} is {PHASES[self.phase]}, {verb} is for an engine that is {needed}"
+            *others, last = [PHASES[phase] for phase in before]
+            needed = f"{', '.join(others)} or {last}" if others else last
+            hint = "; start_of_day begins the next day" if self.phase == PHASE_ENDED else ""
+            text = f"{self.name} is {PHASES[self.phase]}, {verb} is for an engine that is {needed}{hint}"
             raise VerbError("wrong_state", "engine", text)
         if verb == "start_of_day":
             self._next_day(sessions)
@@ -460,7 +471,7 @@ class Engine:
             if phase == PHASE_OPEN and call.auction:
                 return  # its own auction ends by itself
             random_ms = book.properties["random_end_ms"]
-            wait_ms = draw(random_ms + 1, self.properties["seed"], book.number, at_ns) if random_ms else 0
+            wait_ms = draw(random_ms + 1, self.properties["seed"], key_of(book.name), at_ns) if random_ms else 0
             if wait_ms:
                 call.auction = book.phase
                 self._at(book, "auction", wait_ms, at_ns)

@@ -21,7 +21,7 @@ from openoutcry.matcher.tape import Tape
 
 TIMER: Final = b"T"
 ARRIVED: Final = b"A"
-_STARTED: Final = b"C"
+STARTED: Final = b"C"
 _LOADED: Final = b"P"
 _EPOCH: Final = b"E"
 
@@ -35,7 +35,7 @@ def epoch_input(epoch: int) -> Input:
 
 def started_input(host_ns: int) -> Input:
     """The clock goes on when the host's time is `host_ns`."""
-    return "", b"%s%d" % (_STARTED, host_ns)
+    return "", b"%s%d" % (STARTED, host_ns)
 
 
 def loaded_input(group: str, name: str, path: str, error: str) -> Input:
@@ -65,7 +65,7 @@ def apply_input(machine: Machine, name: str, data: bytes, time_ns: int, message:
             machine.timer(time_ns)
         elif data == ARRIVED:
             machine.arrived(time_ns)
-        elif data[:1] == _STARTED:
+        elif data[:1] == STARTED:
             machine.started(int(data[1:]), time_ns)
         elif data[:1] == _LOADED:
             group, plugin, path, error = msgpack.unpackb(data[1:])

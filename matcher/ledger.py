@@ -33,7 +33,7 @@ from openoutcry.matcher.orders import (
     Order,
 )
 from openoutcry.parameters import price_text
-from openoutcry.wire import BUY, CANCEL_REDUCE_ONLY, REJECT_REDUCE_ONLY
+from openoutcry.wire import BUY, CANCEL_REDUCE_ONLY, REJECT_REDUCE_ONLY, SELL
 
 if TYPE_CHECKING:
     from openoutcry.matcher.book import Book
@@ -273,6 +273,15 @@ def trade_of(numbers: Numbers, match: int) -> Trade | None:
     return _trade(match, fields, place)
 
 
+def side_of(trade: Trade, session: Session, token: bytes) -> int:
+    """Of a session's order of that name in a trade: BUY, SELL, or 0 when it had no part in it."""
+    if (session, token) == (trade.one, trade.one_token):
+        return BUY if trade.side in (0, BUY) else SELL
+    if (session, token) == (trade.other, trade.other_token):
+        return SELL if trade.side in (0, BUY) else BUY
+    return 0
+
+
 def last_trades(numbers: Numbers) -> Iterator[Trade]:
     """The trades that are kept, the newest first."""
     fields = islice(reversed(numbers.trades), TRADES_KEPT * TRADE_FIELDS)
@@ -294,10 +303,10 @@ def accounts_of(numbers: Numbers, trade: Trade) -> tuple[str, str]:
     return (note.one, note.other) if note is not None else (trade.one.account, trade.other.account)
 
 
-def trades(numbers: Numbers, book: Book | None, count: int) -> list[Row]:
-    """The last `count` trades of a book, or of all, the newest first, with both sides, for operators."""
-    found = (trade for trade in last_trades(numbers) if book is None or trade.book is book)
-    return [trade_row(numbers, trade) for trade in islice(found, count)]
+def trades(numbers: Numbers, book: Book | None, count: int, skip: int = 0) -> list[Row]:
+    """`count` trades of a book, or of all, the newest first, after `skip` of them, with both sides, for operators."""
+    found = [trade for trade in last_trades(numbers) if book is None or trade.book is book]
+    return [trade_row(numbers, trade) for trade in found[skip : skip + count]]
 
 
 def trade_row(numbers: Numbers, trade: Trade) -> Row:
@@ -314,8 +323,10 @@ def trade_row(numbers: Numbers, trade: Trade) -> Row:
 
 
 def _side_row(side: str, session: Session, account: str, token: bytes) -> Row:
+    from openoutcry.matcher.queries import text_of  # it needs what is here
+
     return {f"{side}_session": session.number, f"{side}_account": account, f"{side}_firm": session.firm,
-            f"{side}_token": token.decode("ascii", "backslashreplace")}  # fmt: skip
+            f"{side}_token": text_of(token)}  # fmt: skip
 
 
 def position_rows(numbers: Numbers, books: dict[str, Book], account: str | None = None) -> list[Row]:

@@ -15,11 +15,10 @@ desk.py, days in engine.py, sessions in sessions.py, the bytes of a snapshot in 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from openoutcry import verbs
+from openoutcry import jsontext, verbs
 from openoutcry.errors import VerbError
 from openoutcry.matcher import (
     clock,
@@ -371,7 +370,7 @@ class Machine:
     def answer(self, asker: tuple[str, int], error: tuple[str, ...], value: Any) -> None:
         """RESULT of a request. error: () or (code, field, text)."""
         name, request = asker
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        text = jsontext.text(value)
         if len(text) > ANSWER_MAX:
             error = ("limit", "", f"it was done, but the answer has {len(text)} characters, at most {ANSWER_MAX}")
             text = "null"

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
+from openoutcry.fix.settings import SESSION_SETTINGS
 from openoutcry.matcher import auction, ledger, quotes
 from openoutcry.matcher.asking import ahead_of
 from openoutcry.matcher.book import shown_of
@@ -31,14 +33,18 @@ from openoutcry.matcher.orders import (
 )
 from openoutcry.matcher.phases import RULES
 from openoutcry.matcher.terms import CALL, DARK, LIT, PARKED, TRIGGER
-from openoutcry.parameters import Parameter, convert, price_text
+from openoutcry.parameters import Parameter, convert, price_text, values_text
+from openoutcry.rows import MORE
 from openoutcry.verbs import (
     BOOK_PROPERTIES,
+    DRAFT_ORDER_PROPERTIES,
+    DRAFT_QUOTE_PROPERTIES,
     ENDPOINT_PROPERTIES,
     ENGINE_PROPERTIES,
     LISTS,
     ORDER_PROPERTIES,
     ORDER_SIDES,
+    SESSION_PROPERTIES,
     VERBS,
 )
 from openoutcry.wire import PHASES, ROLES
@@ -52,13 +58,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LIST_MAX: Final = 400  # orders in one list of all books: more would not fit an answer
+LIST_MAX: Final = (
+    400  # rows made at once of what there may be hundreds of thousands of: the matcher has other things to do
+)
 
 # The properties of books that are about what is traded, not about how.
 REFERENCE_DATA: Final = (
     "security_type", "description", "currency", "base_currency", "quantity_decimals", "multiplier", "underlying",
     "expiry", "strike", "put_call", "tick_size", "lot_size",
 )  # fmt: skip
+_BOOK_DEFAULTS: Final = {name: p.default for name, p in BOOK_PROPERTIES.items()}
 _WHERE: Final = {LIT: "lit", DARK: "dark", TRIGGER: "trigger", CALL: "auction", PARKED: "parked"}
 SIDES: Final = {code: name for name, code in ORDER_SIDES.items()}
 _CODES: Final = {"post_only": wire.POST_ONLY_MODES, "peg": wire.PEGS, "self_match": wire.SELF_MATCH_MODES}
@@ -71,17 +80,16 @@ def answer(machine: Machine, what: str, argument: Mapping[str, Any]) -> Any:
     question = QUESTIONS.get(what)
     if question is None:
         raise VerbError("unknown_verb", "what", f"{what!r} is not a question; there are {', '.join(QUESTIONS)}")
-    given = [_argument(what, p.name, argument) for p in VERBS[what].parameters] if what in VERBS else []
+    given = [_argument(what, p, argument) for p in VERBS[what].parameters] if what in VERBS else []
     return question(machine, *given)
 
 
-def _argument(verb: str, name: str, given: Mapping[str, Any]) -> Any:
-    parameter = next(p for p in VERBS[verb].parameters if p.name == name)
-    if name not in given:
-        if parameter.required:
-            raise VerbError("bad_argument", name, f"{verb} needs {name}")
-        return parameter.default
-    return convert(parameter, given[name], verb)
+def _argument(verb: str, parameter: Parameter, given: Mapping[str, Any]) -> Any:
+    if parameter.name in given:
+        return convert(parameter, given[parameter.name], verb)
+    if parameter.required:
+        raise VerbError("bad_argument", parameter.name, f"{verb} needs {parameter.name}")
+    return parameter.default
 
 
 def _find(table: Mapping[str, Any], what: str, name: str) -> Any:
@@ -91,11 +99,20 @@ def _find(table: Mapping[str, Any], what: str, name: str) -> Any:
     return found
 
 
-def _list(machine: Machine, kind: str) -> list[Row]:
+def _list(machine: Machine, kind: str, skip: int) -> list[Row]:
+    if kind in _LONG:
+        return _LONG[kind](machine, skip)
     rows = _ROWS.get(kind)
     if rows is None:
         raise VerbError("bad_argument", "kind", f"kind is {kind!r}, it must be one of: {', '.join(LISTS)}")
-    return rows(machine)
+    return rows(machine)[skip:]
+
+
+def _part(things: Iterator[Any], row: Callable[[Any], Row], skip: int) -> list[Row]:
+    """A row for each of the LIST_MAX things after the first `skip`, and one that counts those after them."""
+    shown = [row(each) for each in _some(things, LIST_MAX, skip)]
+    left = sum(1 for _ in things)
+    return [*shown, {MORE: left}] if left else shown
 
 
 def _depth(machine: Machine, name: str, levels: int) -> Row:
@@ -176,18 +193,24 @@ def _counts(book: Book) -> Row:
     return found
 
 
-def _trades(machine: Machine, name: str, count: int) -> list[Row]:
-    return ledger.trades(machine.numbers, _find(machine.books, "book", name), count)
+def _trades(machine: Machine, name: str, count: int, skip: int) -> list[Row]:
+    return ledger.trades(machine.numbers, _find(machine.books, "book", name), count, skip)
 
 
 # ------------------------------------------------------------------------------------------------- orders
-def _orders(machine: Machine, name: str, desk: str | None, count: int) -> list[Row]:
+def _orders(machine: Machine, name: str, desk: str | None, count: int, skip: int) -> list[Row]:
     book = _find(machine.books, "book", name)
-    if desk is None:
-        return [order_row(order) for order in islice(_all(book), count)]
-    place = machine.desks.get(book.engine)
-    owner = _find(place.sessions if place is not None else {}, "desk", desk)
-    return [order_row(order) for order in islice((o for o in owner.live.values() if o[BOOK] is book), count)]
+    found = _all(book)
+    if desk is not None:
+        place = machine.desks.get(book.engine)
+        owner = _find(place.sessions if place is not None else {}, "desk", desk)
+        found = (order for order in owner.live.values() if order[BOOK] is book)
+    return [order_row(order) for order in _some(found, count, skip)]
+
+
+def _some(found: Iterator[Any], count: int, skip: int) -> Iterator[Any]:
+    """`count` of them at most, after the first `skip`."""
+    return islice(found, min(skip, maxsize - count), min(skip + count, maxsize))
 
 
 def _all(book: Book) -> Iterator[Order]:
@@ -198,9 +221,9 @@ def _all(book: Book) -> Iterator[Order]:
         yield from (order for order in live_orders(book) if order[TERMS] is not None and order[TERMS].where != LIT)
 
 
-def _list_orders(machine: Machine) -> list[Row]:
-    """The first LIST_MAX orders of all books."""
-    return [order_row(order) for order in islice((o for b in machine.books.values() for o in _all(b)), LIST_MAX)]
+def _list_orders(machine: Machine, skip: int) -> list[Row]:
+    """The orders of all books."""
+    return _part((order for book in machine.books.values() for order in _all(book)), order_row, skip)
 
 
 def order_row(order: Order) -> Row:
@@ -242,8 +265,9 @@ def _term(name: str, value: Any) -> Any:
 
 
 def text_of(token: bytes) -> str:
-    """A token for people: bytes that are no ASCII are written as escapes."""
-    return token.decode("ascii", "backslashreplace")
+    """A token for people: without the blanks that OUCH ends it with; what cannot be printed is written as escapes."""
+    text = token.decode("ascii", "backslashreplace").rstrip(" ")
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _order_events(machine: Machine, name: str, since: int, engine: str | None, count: int) -> list[Row]:
@@ -261,13 +285,13 @@ def _order_status(machine: Machine, order_id: str, name: str, engine: str | None
 
 
 # ------------------------------------------------------------------------------------------------- accounts
-def _positions(machine: Machine, engine: str, account: str | None) -> list[Row]:
+def _positions(machine: Machine, engine: str, account: str | None, skip: int) -> list[Row]:
     symbols = _find(machine.engines, "engine", engine).symbols
-    return ledger.position_rows(machine.numbers, {book.name: book for book in symbols.values()}, account)
+    return ledger.position_rows(machine.numbers, {book.name: book for book in symbols.values()}, account)[skip:]
 
 
-def _fees_paid(machine: Machine, account: str | None) -> list[Row]:
-    return ledger.fee_rows(machine.numbers, account)
+def _fees_paid(machine: Machine, account: str | None, skip: int) -> list[Row]:
+    return ledger.fee_rows(machine.numbers, account)[skip:]
 
 
 def _limits(machine: Machine) -> list[Row]:
@@ -293,7 +317,7 @@ def engine_row(engine: Engine) -> Row:
 
 def book_row(book: Book) -> Row:
     """One book. properties: those that differ from their defaults; `describe` shows all."""
-    changed = {name: value for name, value in book.properties.items() if value != BOOK_PROPERTIES[name].default}
+    changed = {name: value for name, value in book.properties.items() if value != _BOOK_DEFAULTS[name]}
     return {"name": book.name, "number": book.number, "engine": book.engine, "symbol": book.symbol,
             "phase": PHASES[book.phase], "halted": book.halted,
             "properties": _shown(BOOK_PROPERTIES, changed)}  # fmt: skip
@@ -361,12 +385,12 @@ def _drafts(machine: Machine) -> list[Row]:
     return drafts.rows(machine)
 
 
-def _quotes(machine: Machine) -> list[Row]:
-    """The quotes of which anything is in the market, of each book by maker: the first LIST_MAX."""
+def _quotes(machine: Machine, skip: int) -> list[Row]:
+    """The quotes of which anything is in the market, of each book by maker."""
     rows = (quote_row(book, machine.sessions[number], quote)
             for book in machine.books.values() if book.rooms is not None
             for number, quote in book.rooms.quotes.by_session() if number in machine.sessions)  # fmt: skip
-    return list(islice((row for row in rows if row["bid_quantity"] or row["ask_quantity"]), LIST_MAX))
+    return _part((row for row in rows if row["bid_quantity"] or row["ask_quantity"]), lambda row: row, skip)
 
 
 def quote_row(book: Book, session: Session, quote: Quote) -> Row:
@@ -381,11 +405,18 @@ def quote_row(book: Book, session: Session, quote: Quote) -> Row:
             "indicative": indicative}  # fmt: skip
 
 
-def _requests(machine: Machine, engine: str | None, count: int) -> list[Row]:
+def _requests(machine: Machine, engine: str | None, count: int, skip: int = 0) -> list[Row]:
     from openoutcry.matcher import manual
 
     engines = list(machine.engines.values()) if engine is None else [_find(machine.engines, "engine", engine)]
-    return manual.rows(engines, count)
+    return manual.rows(engines, count, skip)
+
+
+def _list_requests(machine: Machine, skip: int) -> list[Row]:
+    """The requests of all engines."""
+    from openoutcry.matcher import manual
+
+    return _part(iter(manual.waiting(machine.engines.values())), manual.request_row, skip)
 
 
 def _policies(machine: Machine) -> list[Row]:
@@ -412,12 +443,16 @@ def _protocols(machine: Machine) -> list[Row]:
 
 
 def property_rows() -> list[Row]:
-    """Every property there is, of everything."""
-    tables = (("engine", ENGINE_PROPERTIES), ("book", BOOK_PROPERTIES), ("endpoint", ENDPOINT_PROPERTIES))
+    """Every property there is, of everything; the settings of FIX sessions among them."""
+    tables = {
+        "engine": ENGINE_PROPERTIES, "book": BOOK_PROPERTIES, "endpoint": ENDPOINT_PROPERTIES,
+        "session": SESSION_SETTINGS | SESSION_PROPERTIES, "order": DRAFT_ORDER_PROPERTIES,
+        "quote": DRAFT_QUOTE_PROPERTIES,
+    }  # fmt: skip
     return [
-        {"of": owner, "name": p.name, "type": p.type, "meaning": p.meaning,
-         "default": _shown(table, {p.name: p.default})[p.name]}
-        for owner, table in tables for p in table.values()
+        {"of": owner, "name": p.name, "type": p.type, "values": values_text(p), "meaning": p.meaning,
+         "default": None if p.required or p.default is None else _shown(table, {p.name: p.default})[p.name]}
+        for owner, table in tables.items() for p in table.values()
     ]  # fmt: skip
 
 
@@ -448,15 +483,12 @@ _ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
     "engines": lambda machine: [engine_row(engine) for engine in machine.engines.values()],
     "books": lambda machine: [book_row(book) for book in machine.books.values()],
     "instruments": lambda machine: [instrument_row(book) for book in machine.books.values()],
-    "orders": _list_orders,
     "endpoints": lambda machine: [endpoint_row(endpoint) for endpoint in machine.endpoints.values()],
     "users": lambda machine: [user_row(user) for user in machine.users.values()],
     "sessions": _sessions,
     "fix_sessions": _fix_sessions,
     "desks": _desks,
     "drafts": _drafts,
-    "quotes": _quotes,
-    "requests": lambda machine: _requests(machine, None, LIST_MAX),
     "policies": _policies,
     "policy_kinds": _policy_kinds,
     "engine_kinds": _engine_kinds,
@@ -464,6 +496,13 @@ _ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
     "limits": _limits,
     "fees": _fees,
     "properties": lambda _: property_rows(),
+}
+
+# Kinds of which there may be more than one answer has time for.
+_LONG: Final[dict[str, Callable[[Machine, int], list[Row]]]] = {
+    "orders": _list_orders,
+    "quotes": _quotes,
+    "requests": _list_requests,
 }
 
 QUESTIONS: Final[dict[str, Callable[..., Any]]] = {

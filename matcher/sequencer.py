@@ -13,7 +13,9 @@ Rule 4. What a peer sends can be refused, never crash the loop: frames are decod
         with anything wrong in it is dropped whole, counted, and answered with ERROR.
 
 Rule 5. The time of a record is the exchange's (openoutcry.matcher.clock): the host's, unless a test has moved it. What
-        a verb about the clock has begun is done in the same turn, before anything else is taken.
+        a verb about the clock has begun is done in the same turn, before anything else is taken. What is due at a time
+        has a record of that time, also when the loop comes to it later: what comes of it, and the order of things, do
+        not depend on how busy the host is (up to LATE_MAX).
 
 This module touches the bus socket, the host's clock and the journal; the machine touches none of them.
 """
@@ -27,9 +29,10 @@ import time
 from typing import Any, Final
 
 import zmq
+from zmq.backend import zmq_poll
 
-from openoutcry import wire
-from openoutcry.bus import EVENT_WINDOW, readable, receive_parts, send_parts
+from openoutcry import jsontext, rows, wire
+from openoutcry.bus import EVENT_WINDOW, readable, receive_routed, send_parts
 from openoutcry.errors import VerbError, WireError
 from openoutcry.matcher import advance, clock, pluginload
 from openoutcry.matcher.inputs import (
@@ -53,6 +56,7 @@ TURN_COMMANDS_MAX: Final = 8_192  # commands taken in one turn, for the same rea
 TURN_BYTES_MAX: Final = 4_000_000  # of their frames: a turn is one journal record (at most 16 MB), one frame 1 MB
 MESSAGE_FRAMES_MAX: Final = 32  # frames sent to a peer in one ZeroMQ message
 PEERS_MAX: Final = 128  # peers known to the bus; a name once known stays in the state
+LATE_MAX: Final = 64  # times that are over of which each has a record of its own, some 20 us each; the others share one
 QUERIES_MAX: Final = 64  # answered in one turn, so that questions cannot hold up orders
 SEVERAL: Final = "several"  # what is asked when questions come together; it counts as wire.SEVERAL_MAX of them
 IDLE_MS: Final = 100  # longest poll: how late a finished snapshot is noticed
@@ -113,6 +117,7 @@ class Sequencer:
         self._alone = False  # what comes now waits until a verb of this turn is done
         self._blocked = False
         self._paced = False  # a publisher waits for its time
+        self._stirred = False  # there may be something to send: events, acknowledgements, a window that has opened
         self.counters = {
             "turns": 0, "frames": 0, "refused_frames": 0, "duplicate_commands": 0, "out_of_order_frames": 0,
             "queries": 0, "unreachable": 0, "blocked": 0,
@@ -121,17 +126,15 @@ class Sequencer:
     def begin(self) -> None:
         """Journal the epoch record with which this life begins."""
         self._add((*epoch_input(self.machine.epoch + 1), None))
-        self._commit()
+        self._commit(self._now_ns())
 
     # --------------------------------------------------------------------------------------------- loop
     def serve(self, stop: StopSignal, housekeeping: Any = None) -> None:
         """Turn until `stop`; `housekeeping()` is called between turns (snapshots)."""
-        poller = zmq.Poller()
-        poller.register(self.socket, zmq.POLLIN)
-        poller.register(stop.fd, zmq.POLLIN)
+        sources: list[tuple[Any, int]] = [(self.socket, int(zmq.POLLIN)), (stop.fd, int(zmq.POLLIN))]
         while not stop.stopped:
-            poller.poll(self._patience_ms())
-            self.turn()
+            woken: list[tuple[Any, int]] = zmq_poll(sources, self._patience_ms())
+            self.turn(bool(woken) and woken[0][0] is self.socket)
             if housekeeping is not None:
                 housekeeping()
 
@@ -145,26 +148,32 @@ class Sequencer:
             return max(0, min(IDLE_MS, (deadline - self._now_ns()) // 1_000_000 + 1))
         return IDLE_MS
 
-    def turn(self) -> None:
-        """Drain, journal, sync, apply, send."""
+    def turn(self, waiting: bool = False) -> None:
+        """Drain, journal, sync, apply, send. waiting: a frame is known to be there."""
         self.counters["turns"] += 1
+        if waiting or readable(self.socket):
+            self._drain()
         deadline = self.machine.next_timer_ns
-        if deadline and self._now_ns() >= deadline:
-            self._add(("", TIMER, None))  # first: what is due does not trade with what comes now
-        self._drain()
-        if self._inputs:
-            self._commit()
+        if self._inputs or deadline:
+            time_ns = self._now_ns()
+            late = 0 < deadline <= time_ns
+            if late:
+                self._catch_up(time_ns)  # first: what is due does not trade with what comes now
+            if self._inputs:
+                self._commit(time_ns)
+            elif late:
+                self.journal.sync()
         if self._queries:
             self._answer()
-        self._send()
+        if self._stirred or self._blocked or self._paced:
+            self._send()
 
     def _drain(self) -> None:
+        """Take what is there, at least one frame. A question is answered at once when nothing came before it."""
         socket = self.socket
         self._alone = False
         for _ in range(TURN_FRAMES_MAX):
-            if not readable(socket):
-                return
-            parts = receive_parts(socket)
+            parts = receive_routed(socket)
             self.counters["frames"] += 1
             if len(parts) == 2:
                 self._receive(parts[0], parts[1])
@@ -175,6 +184,8 @@ class Sequencer:
                 or self._admitted_bytes >= TURN_BYTES_MAX
                 or self._asked >= QUERIES_MAX
                 or self._alone
+                or (self._queries and not self._inputs)
+                or not readable(socket)
             ):
                 return
 
@@ -182,10 +193,21 @@ class Sequencer:
         self._inputs.append(one)
         self._count += 1
 
-    def _commit(self) -> None:
+    def _catch_up(self, time_ns: int) -> None:
+        """Do what is due, each thing as of its own time; of much that is late, the last in one record, as of now."""
+        self._stirred = True
+        for _ in range(LATE_MAX):
+            deadline = self.machine.next_timer_ns
+            if not 0 < deadline <= time_ns:
+                return
+            self._step(("", TIMER), max(deadline, self.machine.time_ns))
+        if 0 < self.machine.next_timer_ns <= time_ns:
+            self._step(("", TIMER), time_ns)
+
+    def _commit(self, time_ns: int) -> None:
+        self._stirred = True
         inputs, count = self._inputs, self._count
         self._inputs, self._count, self._admitted_bytes = [], 0, 0
-        time_ns = self._now_ns()
         self._append(inputs, count, time_ns)
         self.journal.sync()
         self._apply(inputs, time_ns)
@@ -244,7 +266,7 @@ class Sequencer:
                 self._commands(connection, data, message)
             else:
                 connection.acked = max(connection.acked, message[2])
-                connection.owes_ack = True
+                connection.owes_ack = self._stirred = True
         elif kind in (wire.QUERY, wire.REPLY):
             self._queries.append((connection, message))
             self._asked += wire.SEVERAL_MAX if message[4] == SEVERAL else 1
@@ -272,7 +294,7 @@ class Sequencer:
             self._add((name, data, message))
             connection.generation, connection.last_command = generation, 0
         connection.sent = connection.acked = last_event
-        connection.welcome = True
+        connection.welcome = self._stirred = True
         return None
 
     def _connect(self, identity: bytes, stream: str, role: int) -> Connection:
@@ -285,7 +307,7 @@ class Sequencer:
     def _commands(self, connection: Connection, data: bytes, message: tuple[Any, ...]) -> None:
         _, _, first, last_event, commands = message
         connection.acked = max(connection.acked, last_event)
-        connection.owes_ack = True
+        connection.owes_ack = self._stirred = True
         if connection.role == wire.ROLE_CONTROL and (cut := self._cut(connection, message)) is not message:
             message, commands = cut, cut[4]
             data = wire.frame(*message)
@@ -347,14 +369,16 @@ class Sequencer:
         return True
 
     def _send(self) -> None:
-        self._blocked = self._paced = False
+        self._stirred = self._blocked = self._paced = False
         now_ns = time.monotonic_ns()
         for connection in list(self.connections.values()):
+            end = self.machine.streams[connection.stream].end
+            if connection.sent == end and not connection.owes_ack and not connection.welcome:
+                continue
             if connection.role == wire.ROLE_MARKETDATA and self._waits(connection, now_ns):
                 continue
             frames: list[bytes] = []
             if connection.welcome:
-                end = self.machine.streams[connection.stream].end
                 connection.sent = min(connection.sent, end)
                 connection.acked = min(connection.acked, end)
                 frames.append(wire.frame(wire.WELCOME, self.machine.epoch, connection.last_command, end))
@@ -416,20 +440,28 @@ class Sequencer:
 
     def _answer_query(self, what: str, argument: str) -> tuple[int, str]:
         try:
-            asked = json.loads(argument or "{}")
+            asked = jsontext.parsed(argument) if argument else {}
         except (ValueError, RecursionError):
             asked = None
-        return self._several(asked) if what == SEVERAL else self._judge(what, asked)
+        return self._several(asked) if what == SEVERAL else self._judge(what, asked, True)
 
-    def _judge(self, what: Any, asked: Any) -> tuple[int, str]:
+    def _judge(self, what: Any, asked: Any, alone: bool = False) -> tuple[int, str]:
+        """alone: of rows that are too many those that fit will do; beside other answers it is all or nothing."""
         try:
             if not isinstance(what, str) or not isinstance(asked, dict):
                 raise VerbError("bad_argument", "argument", "the argument of a query is a JSON object")
-            body = json.dumps(self._query(what, asked))
+            value = self._query(what, asked)
+            if not alone and what in rows.VERBS and (left := rows.left_out(value)):
+                raise VerbError("limit", "", f"there are {left} rows more than come at once: ask for them alone")
+            body = jsontext.text(value)
         except VerbError as error:
             return 0, json.dumps([error.code, error.field, error.text])
+        if len(body) > wire.TEXT_MAX and alone and what in rows.VERBS and (some := rows.fitting(value, wire.TEXT_MAX)):
+            body = jsontext.text(some)
         if len(body) > wire.TEXT_MAX:
-            return 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"])
+            text = f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"
+            text += "; alone, or with a count or skip, it has rows that fit" if what in rows.VERBS and not alone else ""
+            return 0, json.dumps(["limit", "", text])
         return 1, body
 
     def _several(self, asked: Any) -> tuple[int, str]:

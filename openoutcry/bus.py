@@ -234,9 +234,15 @@ class Link:
 
 
 # ------------------------------------------------------------------------------------------------- sockets
+class _Socket(zmq.Socket[bytes]):
+    """Sends without looking first for options that neither DEALER nor ROUTER has."""
+
+    send = zmq.backend.Socket.send  # type: ignore[assignment]  # the same without these options
+
+
 def _socket(context: zmq.Context[Any], kind: int, receive_hwm: int) -> zmq.Socket[bytes]:
     """A socket with the limits that all of the bus have."""
-    socket: zmq.Socket[bytes] = context.socket(kind)
+    socket: zmq.Socket[bytes] = context.socket(kind, _Socket)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, wire.FRAME_MAX)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 2_000)
@@ -309,6 +315,15 @@ def receive_parts(socket: zmq.Socket[bytes]) -> list[bytes]:
     return parts
 
 
+def receive_routed(socket: zmq.Socket[bytes]) -> list[bytes]:
+    """As ``receive_parts``, for a ROUTER: it never gives the name of a peer without what that has sent."""
+    receive, option = socket.recv, socket.getsockopt
+    parts = [receive(_NOBLOCK), receive(_NOBLOCK)]
+    while option(_RCVMORE):
+        parts.append(receive(_NOBLOCK))
+    return parts
+
+
 def send_parts(socket: zmq.Socket[bytes], parts: list[bytes]) -> None:
     """Send one message of several parts, without waiting. Raises zmq.Again, zmq.ZMQError."""
     send = socket.send
@@ -332,13 +347,21 @@ LOCK_RETRY_S: Final = 0.005
 IPC_PATH_MAX: Final = 100  # bytes; sun_path holds 107, and libzmq wants a few
 
 
+def _may_hold_sockets(path: Path) -> bool:
+    """Whether the paths of sockets in there are short enough, and text, which ZeroMQ wants."""
+    try:
+        return len(str(path).encode()) + len("/supervisor.sock") <= IPC_PATH_MAX
+    except UnicodeEncodeError:
+        return False
+
+
 class Directory:
     """Where one exchange keeps its files and sockets: the only thing that its parts must be told.
 
     Layout: ``journal/ streams/ snapshots/`` (matcher), ``gateway-<name>/``, ``marketdata/``, ``run/`` (one small
     JSON file a process: pid and addresses), ``log/``, and the sockets ``bus control`` in ``sockets``, which is
-    ``<path>/sockets`` or, when that is too long for a unix socket, a 0700 directory of its own under the
-    temporary directory, found through the file ``sockets.path``.
+    ``<path>/sockets`` or, when a unix socket cannot have such a path, a 0700 directory of its own in the temporary
+    directory, whose name follows from the path: for all of its users TMPDIR must be the same.
     """
 
     durable = True  # generations are synced to the disk
@@ -361,13 +384,14 @@ class Directory:
     def sockets(self) -> Path:
         """The directory of the unix sockets (short enough for them)."""
         near = self.path / "sockets"
-        if len(os.fsencode(near)) + len("/supervisor.sock") <= IPC_PATH_MAX:
+        if _may_hold_sockets(near):
             return near
         import hashlib
         import tempfile
 
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"openoutcry-{os.getuid()}-{digest}"
+        found = Path(tempfile.gettempdir()) / f"openoutcry-{os.getuid()}-{digest}"
+        return found if _may_hold_sockets(found) else Path("/tmp", found.name)
 
     def address(self, name: str) -> str:
         """The ipc address of socket ``name``: ``bus``, ``control``."""

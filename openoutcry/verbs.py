@@ -15,7 +15,7 @@ from openoutcry import wire
 from openoutcry.errors import VerbError
 from openoutcry.fix.settings import APPL_VERSIONS, SESSION_SETTINGS
 from openoutcry.parameters import REQUIRED as _REQUIRED
-from openoutcry.parameters import Parameter, convert
+from openoutcry.parameters import Parameter, convert, like
 
 ERROR_CODES: Final = {
     "unknown_verb": "there is no such verb",
@@ -138,7 +138,8 @@ BOOK_PROPERTIES: Final[dict[str, Parameter]] = {
         Parameter("maker_fee_ppm", "int", "in 1e-6 of the value, added to maker_fee", 0, -1_000_000, 1_000_000),
         Parameter("taker_fee_ppm", "int", "in 1e-6 of the value, added to taker_fee", 0, -1_000_000, 1_000_000),
         # what is traded: reference data
-        _choice("security_type", "kind of instrument", ("equity", "future", "option", "fx", "crypto"), "equity"),
+        _choice("security_type", "kind of instrument; fx: spot, ndf: non-deliverable forward",
+                ("equity", "future", "option", "fx", "ndf", "crypto"), "equity"),
         Parameter("description", "text", "what it is", "", 0, 128),
         Parameter("currency", "text", "of its prices (ISO 4217)", "", 0, 8),
         Parameter("base_currency", "text", "of a pair: what the quantity counts", "", 0, 8),
@@ -245,6 +246,7 @@ _ORDER_ID: Final = _name("order_id", "the desk's name for the order")
 _QUOTE_ID: Final = _name("quote_id", "the desk's name for the quote")
 _AUCTION: Final = Parameter("auction", "bool", "begin with a volatility auction instead of at once", False)
 _COUNT: Final = Parameter("count", "int", "how many at most", 100, 1, 1_000)
+_SKIP: Final = Parameter("skip", "int", "leave out so many rows: to go on where an answer ended", 0, 0, wire.UINT63_MAX)
 _REQUEST: Final = Parameter("request", "int", "number of the request; none: the oldest", None, 1, wire.UINT63_MAX)
 _NUMBER: Final = Parameter("order", "int", "order reference number", low=1, high=wire.UINT63_MAX)
 _PART: Final = Parameter("quantity", "int", "how much of it; none: all that is open", None, 1, wire.QUANTITY_MAX)
@@ -256,6 +258,7 @@ _CONNECTION: Final = Parameter(
     "connection", "int", "number of the connection; none: the one that waits longest", None, 1, wire.UINT63_MAX
 )
 _TIMEOUT: Final = Parameter("timeout_ms", "int", "how long to wait for it", 0, 0, 4_000)
+_NATIVE: Final = Parameter("native", "bool", "fields by the protocol's own names: OUCH's, or tags", False)
 _HELD: Final = Parameter("message", "int", "its number; none: the oldest", None, 1, wire.UINT63_MAX)
 _PATH: Final = Parameter("path", "text", "where it is, as package.module:attribute", _REQUIRED, 3, wire.SHORT_TEXT_MAX)
 CLOCK_MAX_NS: Final = 366 * 86_400_000_000_000  # a year at once
@@ -470,9 +473,10 @@ VERBS: Final[dict[str, Verb]] = {
         # sessions held in the hand
         Verb("accept_session", (_ENDPOINT, _CONNECTION, _TIMEOUT),
              "let a client log on whom auto_accept=false holds; answers with the session", False),
-        Verb("reject_session", (_ENDPOINT, _CONNECTION, _reason("what the client is told, where the protocol can")),
+        Verb("reject_session", (_ENDPOINT, _CONNECTION, _TIMEOUT,
+                                _reason("what the client is told, where the protocol can")),
              "refuse a client whom auto_accept=false holds", False),
-        Verb("next_message", (_ENDPOINT, _SESSION, _TIMEOUT),
+        Verb("next_message", (_ENDPOINT, _SESSION, _TIMEOUT, _NATIVE),
              "the oldest message that auto_receive=false holds and nobody has taken yet, as a dictionary", False),
         Verb("process_message", (_ENDPOINT, _SESSION, _HELD),
              "hand a held message to the engine", False),
@@ -486,7 +490,8 @@ VERBS: Final[dict[str, Verb]] = {
                                       Parameter("sequence", "int", "added to the right sequence number: 1 skips one, "
                                                 "-1 repeats the last", 0, -1_000_000, 1_000_000),
                                       Parameter("checksum", "int", "FIX: added to the right CheckSum", 0, -255, 255),
-                                      Parameter("length", "int", "added to the right length", 0, -65_535, 65_535)),
+                                      Parameter("length", "int", "added to the right length", 0, -65_535, 65_535),
+                                      _NATIVE),
              "send a client any message, also a broken one", False),
         Verb("drop_session", (_ENDPOINT, _SESSION, _choice("how", "clean: log it out; reset: TCP RST; half-open: stay "
                                                            "connected, read and say nothing", HOW_TO_DROP, "clean")),
@@ -495,11 +500,12 @@ VERBS: Final[dict[str, Verb]] = {
                                                "message, or a MsgType as NewOrderSingle", _REQUIRED, 1, 64),
                           Parameter("session", "text", "of this session alone; none: of any", None, 1, wire.USER_MAX),
                           _TIMEOUT,
-                          Parameter("since", "int", "later than the event of this number", 0, 0, wire.UINT63_MAX)),
+                          Parameter("since", "int", "later than the event of this number", 0, 0, wire.UINT63_MAX),
+                          _NATIVE),
              "the next thing of that kind that happened at an endpoint, once it has", False),
         # looking
         Verb("clock", (), "the exchange's time, and whether it stands still", False),
-        Verb("list", (_choice("kind", "what", LISTS),), "list everything of one kind", False),
+        Verb("list", (_choice("kind", "what", LISTS), _SKIP), "list everything of one kind", False),
         Verb("status", (), "whether everything is connected and moving, with processes and endpoints", False),
         Verb("statistics", (), "counters of every part", False),
         Verb("describe", (Parameter("name", "text", "its name; of a session, its number or its user", _REQUIRED, 1,
@@ -511,24 +517,27 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("depth", (_BOOK, Parameter("levels", "int", "price levels a side, 0 for all", 0, 0, 10_000)),
              "a book's price levels as the matcher has them", False),
         Verb("indicative", (_BOOK,), "where an auction in the book would end now", False),
-        Verb("orders", (_BOOK, _name("desk", "of this desk alone; none: all", None), _COUNT),
+        Verb("orders", (_BOOK, _name("desk", "of this desk alone; none: all", None), _COUNT, _SKIP),
              "a book's live orders with all their terms, also what nobody sees", False),
-        Verb("trades", (_BOOK, _COUNT), "a book's last trades, the newest first", False),
+        Verb("trades", (_BOOK, _COUNT, _SKIP), "a book's last trades, the newest first", False),
         Verb("order_events", (_name("desk", "name of the desk"),
                               Parameter("since", "int", "from the one after this number", 0, 0, wire.UINT63_MAX),
                               _OF_ENGINE, _COUNT),
              "what a desk was told about its orders, numbered from 1", False),
         Verb("order_status", (_ORDER_ID, _DESK, _OF_ENGINE),
              "an order as it is, with the shares before it in its queue", False),
-        Verb("requests", (_name("engine", "of this engine alone; none: of all", None), _COUNT),
+        Verb("requests", (_name("engine", "of this engine alone; none: of all", None), _COUNT, _SKIP),
              "what waits for a hand at manual engines, the oldest first", False),
-        Verb("positions", (_ENGINE, _name("account", "of this account alone; none: all", None)),
+        Verb("positions", (_ENGINE, _name("account", "of this account alone; none: all", None), _SKIP),
              "what accounts have bought and sold in the books that count it", False),
-        Verb("fees_paid", (_name("account", "of this account alone; none: all", None),),
+        Verb("fees_paid", (_name("account", "of this account alone; none: all", None), _SKIP),
              "what accounts have paid; less than 0 when rebates prevail", False),
         Verb("state_hash", (), "hash of the matcher's state and the sequence number it belongs to", False),
     )
 }  # fmt: skip
+
+
+_KNOWN: Final = ", ".join(VERBS)
 
 
 def check(
@@ -541,21 +550,22 @@ def check(
     """
     row = VERBS.get(verb)
     if row is None:
-        raise VerbError("unknown_verb", "verb", f"no verb {verb!r}; there are: {', '.join(VERBS)}")
+        raise VerbError("unknown_verb", "verb", f"no verb {verb!r}; {like(verb, VERBS) or f'there are: {_KNOWN}'}")
     if len(arguments) > len(row.parameters):
-        raise VerbError(
-            "bad_argument", "", f"{verb} takes at most {len(row.parameters)} arguments, got {len(arguments)}"
-        )
+        most = f"at most {len(row.parameters)}" if row.parameters else "no"
+        raise VerbError("bad_argument", "", f"{verb} takes {most} arguments, got {len(arguments)}")
     if not named:
         out = [convert(p, value, verb, checked) for p, value in zip(row.parameters, arguments, strict=False)]
-        out += [_default(row, p) for p in row.parameters[len(arguments) :]]
+        if len(out) < len(row.parameters):
+            out += [_default(row, p) for p in row.parameters[len(out) :]]
         return tuple(out)
     values = {p.name: value for p, value in zip(row.parameters, arguments, strict=False)}
     for name, value in named.items():
         if name in values:
             raise VerbError("bad_argument", name, f"{verb}: {name} is given twice")
         if all(name != p.name for p in row.parameters):
-            raise VerbError("bad_argument", name, f"{verb} has no argument {name!r}; it takes {signature(row)}")
+            text = like(name, [p.name for p in row.parameters]) or f"it takes {signature(row)}"
+            raise VerbError("bad_argument", name, f"{verb} has no argument {name!r}; {text}")
         values[name] = value
     return tuple(
         convert(p, values[p.name], verb, checked) if p.name in values else _default(row, p) for p in row.parameters

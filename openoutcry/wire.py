@@ -722,18 +722,26 @@ def check(message: Sequence[Any], table: Table) -> None:
     name, fields = table[kind]
     if len(message) != len(fields) + 1:
         raise WireError(f"{name}: {len(message) - 1} fields, expected {len(fields)}")
-    for index, field in enumerate(fields, 1):
-        _check_field(name, field, message[index])
+    for index, (_, wanted, low, high) in enumerate(fields, 1):
+        value = message[index]
+        found: type = type(value)
+        if found is not wanted or not low <= (value if found is int else len(value)) <= high:
+            raise _bad_field(name, fields[index - 1], value)
 
 
 def _check_field(name: str, field: Field, value: Any) -> None:
     found: type = type(value)
+    if found is not field.type or not field.low <= (value if found is int else len(value)) <= field.high:
+        raise _bad_field(name, field, value)
+
+
+def _bad_field(name: str, field: Field, value: Any) -> WireError:
+    """What is wrong with a field that has not its type, or is out of its range."""
+    found: type = type(value)
     if found is not field.type:
-        raise WireError(f"{name}.{field.name}: {found.__name__}, expected {field.type.__name__}")
-    size = value if field.type is int else len(value)
-    if not field.low <= size <= field.high:
-        what = "" if field.type is int else "length "
-        raise WireError(f"{name}.{field.name}: {what}{size} not in {field.low}..{field.high}")
+        return WireError(f"{name}.{field.name}: {found.__name__}, expected {field.type.__name__}")
+    what, size = ("", value) if found is int else ("length ", len(value))
+    return WireError(f"{name}.{field.name}: {what}{size} not in {field.low}..{field.high}")
 
 
 def as_dict(message: Sequence[Any], table: Table) -> dict[str, Any]:

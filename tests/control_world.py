@@ -174,6 +174,10 @@ class Outside:
         return reply
 
 
+CLOCK = {"now": "2026-11-20T16:30:00.000000000Z", "time_ns": 1_795_192_200_000_000_000, "stopped": True,
+         "offset_ns": None}  # fmt: skip
+
+
 def well(stand_in: StandIn, **changed: Any) -> None:
     """Answers of an exchange in which everything is well: one gateway, one publisher, one endpoint."""
     endpoint = {"name": "orders", "engine": "main", "protocol": "ouch42", "gateway": "gateway-1", "host": "127.0.0.1"}
@@ -185,6 +189,7 @@ def well(stand_in: StandIn, **changed: Any) -> None:
         ("matcher", "peers"): lambda _: (1, peers),
         ("matcher", "list"): lambda argument: (1, lists.get(argument["kind"], [])),
         ("matcher", "statistics"): lambda _: (1, {"turns": stand_in.turns, "machine": {"books": 1}}),
+        ("matcher", "clock"): lambda _: (1, CLOCK),
         ("gateway-1", "ping"): lambda _: (1, {"pid": 12}),
         ("gateway-1", "statistics"): lambda _: (1, {"endpoints": {"orders": {}}}),
         ("marketdata", "ping"): lambda _: (1, {"pid": 13}),
@@ -228,7 +233,7 @@ class World:
         self._far.close()
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The value of `condition` once it is true. For what has no event to wait for, seen from outside."""
     until = time.monotonic() + seconds
     while not (found := condition()):

@@ -4,11 +4,13 @@ that dies. The other side is a model of the matcher's rules in thirty lines."""
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +67,7 @@ def command(number: int) -> tuple[Any, ...]:
     return (wire.CANCEL, 1, b"%d" % number, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(0, 10))
 def test_every_command_and_event_arrives_once_and_in_order(seed: int, loss_percent: int, restarts: int) -> None:
     random = Random(seed)
@@ -215,3 +217,28 @@ def test_a_path_too_long_for_a_unix_socket_gets_a_short_one_of_its_own(tmp_path:
     directory = bus.Directory(tmp_path / ("x" * 120))
     assert len(directory.address("supervisor.sock")) < 107
     assert directory.sockets == bus.Directory(tmp_path / ("x" * 120)).sockets
+
+
+@pytest.mark.parametrize("parts", [[b"x"], [b""], [b"", b"x"], [b"", b"", b"x"], [b"a", b"b" * 3_000, b""]])
+def test_what_a_router_gives_is_the_peers_name_and_all_parts_of_one_message(parts: list[bytes]) -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.ROUTING_ID, b"me")
+        router.bind("inproc://router")
+        dealer.connect("inproc://router")
+        for _ in range(3):
+            dealer.send_multipart(parts)
+        for _ in range(3):
+            assert router.poll(5_000)
+            assert bus.receive_routed(router) == [b"me", *parts]
+        with pytest.raises(zmq.Again):
+            bus.receive_routed(router)
+
+
+@pytest.mark.parametrize("name", ["x" * 120, "\udce4"], ids=["long", "no text"])
+def test_a_temporary_directory_that_cannot_hold_sockets_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    directory = bus.Directory(tmp_path / name / "exchange")
+    assert directory.sockets.parent == Path("/tmp")
+    assert len(directory.address("supervisor.sock").encode()) < 107

@@ -12,7 +12,7 @@ import pytest
 
 from openoutcry import wire
 from openoutcry.bus import Directory
-from openoutcry.matcher import advance
+from openoutcry.matcher import advance, sequencer
 from openoutcry.matcher.audit import audit
 from openoutcry.matcher.clock import TIME_MAX_NS
 from openoutcry.matcher.machine import Machine
@@ -374,3 +374,26 @@ def caught_up(bench: Bench) -> bool:
     return (
         bench.gateway.link.last_event == streams["gw"].end and bench.control.link.last_event == streams["control"].end
     )
+
+
+@pytest.mark.parametrize(("most", "expired"), [(64, [1, 2, 2]), (1, [1, 10, 10])])
+def test_what_is_due_happens_at_its_own_time_also_when_the_loop_is_late(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, most: int, expired: list[int]
+) -> None:
+    """And before what comes then; of much that is late, the last as of now."""
+    start = stopped(bench)
+    for number, late in enumerate((2, 1, 2)):
+        bench.enter(f"o{number}", start + late * MS)
+    now = [start]
+    monkeypatch.setattr(sequencer, "LATE_MAX", most)
+    monkeypatch.setattr(bench.life.sequencer, "_now_ns", lambda: now[0])
+    bench.do("start_clock")
+    bench.gateway.link.submit(enter(1, "new", wire.SELL))
+    now[0] = start + 10 * MS
+    bench.settle()
+    assert [(event[2], at - start) for at, event in bench.heard(wire.CANCELED)] == [
+        (name, at * MS) for name, at in zip((b"o1", b"o0", b"o2"), expired, strict=True)
+    ]
+    assert (bench.heard(wire.ACCEPTED)[-1][0], bench.heard(wire.EXECUTED)) == (start + 10 * MS, [])
+    live = bench.life.machine.state_hash()
+    assert audit(bench.directory.path)["state_hash"] == live

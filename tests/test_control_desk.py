@@ -20,7 +20,7 @@ def test_a_journaled_verb_is_answered_when_its_result_arrives() -> None:
     assert outside.commands == [(wire.VERB, 100, "create_engine", ("main", "matching"))] and not outside.replies
     outside.desk.result((wire.RESULT, 100, (), '{"name":"main"}'), 1)
     assert outside.replies == [(CLIENT, messages.Reply(7, (), '{"name":"main"}'))]
-    assert not outside.desk.busy
+    assert not outside.desk.pending
 
 
 def test_a_refusal_of_the_matcher_reaches_the_client() -> None:
@@ -46,7 +46,7 @@ def test_a_bad_argument_is_answered_without_asking_anyone() -> None:
 def test_an_integer_that_the_bus_cannot_carry_is_refused_here() -> None:
     outside = Outside()
     outside.ask("set_engine_property", "main", "max_quantity", 2**64 - 1)
-    assert outside.answer.error[0] == "bad_argument" and not outside.commands and not outside.desk.busy
+    assert outside.answer.error[0] == "bad_argument" and not outside.commands and not outside.desk.pending
 
 
 def test_silence_of_the_matcher_after_sending_is_in_doubt() -> None:
@@ -163,6 +163,41 @@ def test_a_question_is_asked_again_and_only_its_first_answer_counts() -> None:
     outside.desk.reply(first, 1, '{"bids":[]}', 1)
     outside.desk.reply(first, 1, "2", 2)
     assert outside.answer.value == '{"bids":[]}' and outside.desk.counters["stale_replies"] == 1
+
+
+def test_the_answer_to_a_question_is_handed_on_as_the_matcher_wrote_it() -> None:
+    outside = Outside()
+    outside.ask("depth", "aapl")
+    outside.desk.reply(outside.queries[0][0], 1, '{"z": [1,  2], "a":"\\u00e9"}', 1)
+    assert outside.answer == (1, (), '{"z": [1,  2], "a":"\\u00e9"}')
+
+
+@pytest.mark.parametrize("text", ["x", "x" * d.SHORT_MAX, "x" * 3_000])
+def test_a_request_of_any_length_is_known_again(text: str) -> None:
+    outside = Outside()
+    for _ in range(2):
+        outside.ask("set_book_property", "aapl", "description", text)
+    outside.ask("set_book_property", "aapl", "description", text[1:] + "y")
+    assert [command[3][2] for command in outside.commands] == [text, text[1:] + "y"]
+    for number in (100, 101):
+        outside.desk.result((wire.RESULT, number, (), str(number)), 1)
+    outside.ask("set_book_property", "aapl", "description", text)
+    assert [reply.value for _, reply in outside.replies] == ["100", "101", "100"] and len(outside.commands) == 2
+
+
+def test_an_answer_that_is_no_json_is_an_error_where_a_plan_reads_it() -> None:
+    outside = Outside()
+    outside.ask("statistics")
+    outside.desk.reply(outside.queries[0][0], 1, "{", 1)
+    assert outside.answer.error[0] == "unavailable" and "not JSON" in outside.answer.error[2]
+
+
+def test_places_of_a_client_come_free_with_its_answers() -> None:
+    outside = Outside()
+    for number in range(1, 4 * d.CLIENT_PENDING_MAX):
+        outside.ask("halt", "b", number=number)
+        outside.desk.result((wire.RESULT, 99 + number, (), str(number)), 1)
+    assert [reply.value for _, reply in outside.replies] == [str(n) for n in range(1, 4 * d.CLIENT_PENDING_MAX)]
 
 
 def test_a_question_is_asked_as_soon_as_the_matcher_is_there() -> None:

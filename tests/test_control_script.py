@@ -40,6 +40,9 @@ def test_the_manuals_script_is_carried_out(ex: Exchange, market: Path, capsys: p
     assert ex.describe("aapl").properties["description"] == "Apple Inc."
     said = capsys.readouterr()
     assert "symbol  AAPL" in re.sub(" +", "  ", said.out) and said.err == ""
+    assert [line for line in said.out.splitlines() if line.startswith("#")] == [
+        "# line 1: create_engine", "# line 2: create_book", "# line 3: set_book_property",
+    ]  # fmt: skip
 
 
 def test_the_manuals_batch_is_carried_out(ex: Exchange) -> None:

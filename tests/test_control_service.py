@@ -24,7 +24,7 @@ from openoutcry import bus, verbs, wire
 from openoutcry.clients.control import ControlClient
 from openoutcry.control import desk, messages, plans
 from openoutcry.errors import ClusterError, VerbError
-from tests.control_world import StandIn, World, example_arguments, wait_until, well, world
+from tests.control_world import CLOCK, StandIn, World, example_arguments, wait_until, well, world
 
 
 @pytest.fixture
@@ -123,6 +123,36 @@ def test_the_service_judges_arguments_itself(
     assert not matcher.verbs
 
 
+def test_a_verb_that_is_sent_alone_asks_no_socket_whether_there_is_more(
+    matcher: StandIn, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.create_engine("main")
+    asked: list[object] = []
+    readable = bus.readable
+
+    def counted(socket: zmq.Socket[bytes]) -> bool:
+        asked.append(socket)
+        return readable(socket)
+
+    monkeypatch.setattr(bus, "readable", counted)
+    for _ in range(5):
+        client.create_engine("main")
+        client.list("engines")
+    assert not asked
+
+
+def test_requests_that_are_sent_together_are_all_taken_and_answered(control: World, matcher: StandIn) -> None:
+    """Each by its number: questions may be answered before what was sent earlier is journaled."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.connect(control.directory.address("control"))
+        for number in range(1, 61):
+            verb, argument = ("create_engine", f"e{number}") if number % 2 else ("list", "engines")
+            dealer.send_multipart([b"", messages.encode_request(number, verb, (argument,), {})])
+        found = {messages.decode_reply(dealer.recv_multipart()[-1]) for _ in range(60) if dealer.poll(5_000)}
+    assert found == {messages.Reply(number, (), "null" if number % 2 else "[]") for number in range(1, 61)}
+
+
 def test_an_argument_given_twice_by_name_is_refused(control: World) -> None:
     reply = raw(control, b"", msgpack.packb((wire.VERSION, 9, "halt", (), (("book", "a"), ("book", "b")))))
     assert reply is not None and reply.error[:2] == ("bad_argument", "book")
@@ -216,7 +246,7 @@ def test_verbs_wait_for_a_matcher_that_starts_later(control: World, client: Cont
         waiting = pool.submit(client.create_engine, "main")
         service = control.service
         assert service is not None
-        wait_until(lambda: service.desk.busy)
+        wait_until(lambda: bool(service.desk.pending))
         matcher = StandIn(control.directory)
         try:
             assert waiting.result(5) is None and len(matcher.verbs) == 1
@@ -284,6 +314,16 @@ def test_a_client_rides_through_a_restart_of_the_service(
         assert waiting.result(8) is None
 
 
+def test_a_client_that_is_answered_with_what_is_no_value_says_so() -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as other:
+        port = other.bind_to_random_port("tcp://127.0.0.1")
+        with ThreadPoolExecutor(1) as pool, ControlClient(f"tcp://127.0.0.1:{port}", timeout=3) as client:
+            waiting = pool.submit(client.state_hash)
+            other.send_multipart([*other.recv_multipart()[:2], messages.encode_reply(1, (), '{"sequence"')])
+            with pytest.raises(ClusterError, match="no value"):
+                waiting.result()
+
+
 def test_a_client_that_speaks_to_something_else_says_so(tmp_path: Path) -> None:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as other:
         port = other.bind_to_random_port("tcp://127.0.0.1")
@@ -345,7 +385,7 @@ def test_status_of_an_exchange_that_is_well(matcher: StandIn, client: ControlCli
         {"name": "orders", "engine": "main", "protocol": "ouch42", "gateway": "gateway-1", "host": "127.0.0.1",
          "port": 9001, "state": "bound", "any_login": True, "users": []}
     ]  # fmt: skip
-    assert (status["books"], status["sequence"], status["waiting_for"]) == (1, 5, [])
+    assert (status["books"], status["sequence"], status["waiting_for"], status["clock"]) == (1, 5, [], CLOCK)
 
 
 def test_users_of_an_endpoint_are_its_own_and_those_of_every_endpoint(matcher: StandIn, client: ControlClient) -> None:
@@ -389,7 +429,7 @@ def test_status_is_not_ready_and_says_why(
 
 def test_status_answers_without_a_matcher(short: None, control: World, client: ControlClient) -> None:
     status = client.status()
-    assert status["ready"] is False and "matcher" in status["waiting_for"]
+    assert status["ready"] is False and "matcher" in status["waiting_for"] and status["clock"] is None
 
 
 def test_statistics_come_from_every_part_and_null_from_a_silent_one(

@@ -34,10 +34,12 @@ class Wires:
         self.outbox: dict[bytes, deque[bytes]] = defaultdict(deque)
         self.parts: list[bytes] = []  # of the message being received
         self.sending: list[bytes] = []  # of the message being sent
+        self.asked = self.sent = 0  # how often whether a message is there; how many left
 
     def getsockopt(self, option: int) -> int:
         if option == zmq.RCVMORE:
             return int(bool(self.parts))
+        self.asked += 1
         return int(zmq.POLLOUT) | (int(zmq.POLLIN) if self.inbox else 0)
 
     def recv(self, flags: int) -> bytes:
@@ -50,6 +52,7 @@ class Wires:
         if not flags & zmq.SNDMORE:
             identity, *frames = self.sending
             self.sending = []
+            self.sent += 1
             if self.random.random() >= self.loss:
                 self.outbox[identity].extend(frames)
 
@@ -280,6 +283,30 @@ def test_questions_are_answered_and_passed_on(life: Life, wires: Wires) -> None:
     assert wire.decode_frame(wires.outbox[b"gw"].popleft())[:5] == (wire.QUERY, 9, "gw", "ct", "statistics")
 
 
+def test_a_question_that_comes_alone_is_answered_at_once_and_nothing_else_is_done(life: Life, wires: Wires) -> None:
+    answers(life, wires, b"gw", HELLO)
+    ask = wire.frame(wire.QUERY, 7, "matcher", "gw", "ping", "{}")
+    wires.inbox.extend([[b"gw", ask]] * 2)
+    wires.asked = wires.sent = 0
+    life.sequencer.turn(True)
+    assert (wires.asked, wires.sent, len(wires.inbox)) == (0, 1, 1)  # the other one is for the next turn
+    wires.inbox.append([b"gw", wire.frame(wire.CMD, 2, 1, 0, [(wire.LOGON, "p", "U", 1, "")])])
+    life.sequencer.turn(True)
+    life.sequencer.turn(True)
+    assert not wires.inbox and life.machine.peers["gw"].last_command == 1
+    assert (wires.asked, wires.sent) == (1, 3)  # whether a command has more beside it; the events and CMD_ACK together
+
+
+def test_a_question_between_commands_does_not_part_them(life: Life, wires: Wires) -> None:
+    answers(life, wires, b"gw", HELLO)
+    record = life.sequencer.record
+    first, second = (wire.frame(wire.CMD, 2, number, 0, [(wire.LOGON, "p", "U", 1, "")]) for number in (1, 2))
+    ask = wire.frame(wire.QUERY, 7, "matcher", "gw", "ping", "{}")
+    found = answers(life, wires, b"gw", first, ask, second)
+    assert [message[0] for message in found] == [wire.REPLY, wire.EV, wire.CMD_ACK]
+    assert (life.sequencer.record, life.machine.peers["gw"].last_command) == (record + 1, 2)
+
+
 @pytest.mark.parametrize("argument", ["[]", "{", '{"book":"nope"}', '{"book":1}'])
 def test_a_bad_question_is_a_bad_answer(life: Life, wires: Wires, argument: str) -> None:
     answers(life, wires, b"gw", HELLO)
@@ -362,7 +389,7 @@ def test_random_frames_never_end_the_loop(life: Life, wires: Wires) -> None:
         for _ in range(random.randrange(3)):
             if data:
                 data[random.randrange(len(data))] = random.randrange(256)
-        wires.inbox.append([b"gw", bytes(data)] if random.random() < 0.95 else [b"gw"])
+        wires.inbox.append([b"gw", bytes(data)] if random.random() < 0.95 else [b"gw", bytes(data), b""])
         life.turn()
     assert life.sequencer.counters["refused_frames"] > 500
     assert bus.Link("gw", wire.ROLE_GATEWAY, 9).frames(1)

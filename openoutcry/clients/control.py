@@ -20,7 +20,6 @@ rather than doing harm. Not for use from several threads at once: a ZeroMQ socke
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
-from openoutcry import bus, verbs, wire
+from openoutcry import bus, jsontext, rows, verbs, wire
 from openoutcry.clients.batch import Batch
 from openoutcry.control import messages
 from openoutcry.errors import ClusterError, VerbError, WireError
@@ -87,16 +86,34 @@ class ControlClient:
     def call(self, verb: str, /, *arguments: Any, **named: Any) -> Any:
         """Carry out one verb and return its value.
 
-        Raises VerbError when it is refused (also before anything is sent, when the arguments are not in order), and
-        ClusterError when nobody answers in time.
+        Rows for which one answer has no room are asked for in others; meanwhile the market may move. Raises VerbError
+        when it is refused (also before anything is sent, when the arguments are not in order), and ClusterError when
+        nobody answers in time.
         """
+        value = self._ask(verb, arguments, named)
+        return self._rest(verb, arguments, named, value) if verb in rows.VERBS else value
+
+    def _rest(self, verb: str, arguments: tuple[Any, ...], named: dict[str, Any], found: Any) -> Any:
+        """The rows, with those for which their answer had no room."""
+        names = [p.name for p in verbs.VERBS[verb].parameters]
+        given = dict(zip(names, arguments, strict=False)) | named
+        skip = int(given.get("skip", 0))
+        while left := rows.left_out(found):
+            on = {"since": found[-1]["number"]} if "since" in names else {"skip": skip + len(found)}
+            if "count" in names:
+                on["count"] = left
+            found += self._ask(verb, (), given | on)
+        return found
+
+    def _ask(self, verb: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """One request, one answer."""
         verbs.check(verb, arguments, named)
         self._number += 1
         request = messages.encode_request(self._number, verb, arguments, named)
         reply = self._exchange(verb, request)
         if reply.error:
             reply.raise_error()
-        return None if reply.value == "null" else json.loads(reply.value)
+        return _value(reply)
 
     def batch(self, stop: bool = False, raises: bool = True) -> Batch:
         """Collect verbs, to send them together when the ``with`` block ends; see openoutcry.clients.batch.
@@ -115,7 +132,7 @@ class ControlClient:
             self._number += 1
             reply = self._exchange("a batch", messages.encode_batch(self._number, chunk, stop))
             reply.raise_error()
-            for error, value in json.loads(reply.value):
+            for error, value in _value(reply):
                 yield (VerbError(*error) if error else None), value
                 if error and stop:
                     return
@@ -163,6 +180,13 @@ class ControlClient:
         except zmq.Again:
             return None
         return data
+
+
+def _value(reply: messages.Reply) -> Any:
+    try:
+        return jsontext.parsed(reply.value)
+    except (ValueError, RecursionError):
+        raise ClusterError(f"the control service answered with what is no value: {reply.value[:80]!r}") from None
 
 
 def _requests(parts: list[bytes]) -> Iterator[list[bytes]]:
