@@ -22,7 +22,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from openoutcry import wire
-from openoutcry.errors import ProtocolError
+from openoutcry.errors import ClusterError, ProtocolError
 from openoutcry.gateway.state import CONFIG_KINDS, Session, State
 from openoutcry.gateway.store import Store, Stream
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ABOUT_SESSIONS: Final = frozenset((wire.SESSION_SET, wire.SESSION_DELETED, wire.SESSION_ORDERED))
 OF_NO_CLIENT: Final = ABOUT_SESSIONS | {wire.CLOCK_SET, wire.PLUGIN_SET}  # beside those up to RESULT
 EVENTS_MAX: Final = 8_192  # events gathered before a commit: bounds the record and the time until clients see it
+BYTES_MAX: Final = 16_000_000  # of messages of echo engines, and of somebody's own, among them: these are long
 
 Event = tuple[Any, ...]
 # Takes packets, makes them, their time. Applications keep what they make: they return None, which nobody takes.
@@ -44,6 +45,15 @@ def _nobody(packet: None) -> None:
     """Takes what there is not."""
 
 
+def _wordless(why: str) -> Callable[[Event, int], None]:
+    """For a session whose protocol cannot be made any more: no event can be rendered."""
+
+    def render(event: Event, stamp: int) -> None:
+        raise ProtocolError(why)
+
+    return render
+
+
 class Delivery:
     """See the module."""
 
@@ -52,9 +62,9 @@ class Delivery:
         self._state = state
         self._store = store
         self._last = 0  # number of the newest event gathered, 0 for none
-        self._events = self._events_of_turn = 0
+        self._events = self._events_of_turn = self._bytes = 0
         self._touched: dict[int, Session] = {}
-        self._stamps: dict[str, int] = {}  # of the events being taken, by protocol
+        self._stamps: dict[Callable[[int], int], int] = {}  # of the events being taken, by who works them out
         self._chunks: list[tuple[Stream, int, bytes]] = []
         self._owners: list[Session] = []  # of the chunks
         self._fix_chunks: list[tuple[Stream, int, bytes]] = []
@@ -66,7 +76,7 @@ class Delivery:
 
     def take(self, first: int, time_ns: int, events: tuple[Event, ...]) -> None:
         """Gather events `first`, `first` + 1, ... all of the turn at `time_ns`."""
-        if self._events >= EVENTS_MAX:
+        if self._events >= EVENTS_MAX or self._bytes >= BYTES_MAX:
             self.commit()
         if first <= self._store.last_event:
             known = self._store.last_event + 1 - first
@@ -113,6 +123,8 @@ class Delivery:
         except Exception as error:
             self._not_rendered(event[1], error)
             return
+        if event[0] == wire.ECHOED:
+            self._bytes += len(packet or event[2])
         if packet:
             sink[0](packet)
         elif sink[0] is not _nobody:
@@ -128,10 +140,13 @@ class Delivery:
             return None
         dialect = session.dialect
         if dialect is None:
-            dialect = session.dialect = self._hub.hosting.dialect_of(session.endpoint)
-        stamp = self._stamps.get(dialect.name)
+            try:
+                dialect = session.dialect = self._hub.hosting.dialect_of(session.endpoint)
+            except ClusterError as error:  # somebody's own, which could be made when the endpoint opened
+                return _nobody, _wordless(str(error)), time_ns
+        stamp = self._stamps.get(dialect.stamp)
         if stamp is None:
-            stamp = self._stamps[dialect.name] = dialect.stamp(time_ns)
+            stamp = self._stamps[dialect.stamp] = dialect.stamp(time_ns)
         self._touched[number] = session
         return session.packets.append, dialect.render, stamp
 
@@ -140,6 +155,8 @@ class Delivery:
         if hosted is None:
             return None
         self._hub.fix.dumps.soil(hosted, self._last + 1 - self._events_of_turn)
+        if hosted.in_turn is not None and not hosted.touched:
+            hosted.touch()  # also an event without a message may be what its session layer waits for
         return _nobody, hosted.application.event, time_ns
 
     def _other(self, event: Event) -> None:
@@ -150,9 +167,9 @@ class Delivery:
             self._config.append(event)
             before = self._state.endpoints.get(event[1]) if kind == wire.ENDPOINT_SET else None
             self._state.apply(event)
-            if before is not None and before[7] != event[7]:
+            if before is not None and before[2] != event[2]:
                 self._state.engine_changed(event[1])
-                self._hub.fix.engine_changed(event[1])
+                self._hub.fix.engine_changed(event[1], before[7] != event[7])
         if kind in ABOUT_SESSIONS or kind == wire.ENDPOINT_DELETED or kind == wire.SESSION_STREAM:
             self._hub.fix.told(event)
         if kind != wire.SESSION_STREAM:
@@ -194,7 +211,7 @@ class Delivery:
         self._config = []
         self._deeds = []
         self.facts = []
-        self._last = self._events = 0
+        self._last = self._events = self._bytes = 0
 
     def add_chunk(self, stream: Stream, count: int, data: bytes) -> None:
         """Messages of a FIX session, for the next record."""
@@ -225,7 +242,10 @@ class Delivery:
         for (stream, count, data), session in zip(chunks, owners, strict=True):
             connection = cast("Connection | None", session.connection)  # sessions with a stream have no other
             if connection is not None and connection.live and connection.stream is stream:
-                connection.deliver(count, data, now_ns)
+                try:
+                    connection.deliver(count, data, now_ns)
+                except Exception as error:
+                    self._hub.broken(connection, error)
         if hosted:
             wall_ns = fix.clock.now_ns
             for one in hosted:

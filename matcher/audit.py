@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry import wire
+from openoutcry.errors import JournalError
 from openoutcry.matcher.inputs import decode_inputs, replay
 from openoutcry.matcher.machine import Machine
-from openoutcry.matcher.records import Turn
+from openoutcry.matcher.records import Turn, list_segments
 from openoutcry.matcher.scan import Scan
 
 
@@ -39,7 +40,9 @@ class StreamHashes:
 
 
 def audit(directory: Path) -> dict[str, Any]:
-    """Replay the journal in ``directory/journal``; raises JournalError where it is damaged."""
+    """Replay the journal in ``directory/journal``; raises JournalError where it is damaged, or when there is none."""
+    if not list_segments(directory / "journal"):
+        raise JournalError(f"{directory / 'journal'} holds no journal: is {directory} the directory of an exchange?")
     machine, hashes, records = Machine(), StreamHashes(), 0
     for turn in Scan(directory / "journal"):
         replay(machine, hashes, [turn])

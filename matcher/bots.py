@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from openoutcry import wire
+from openoutcry.matcher.dictionaries import ORDERS
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import BOOK, OPEN, PRICE, Order
 from openoutcry.matcher.policies import (
@@ -16,10 +17,12 @@ from openoutcry.matcher.policies import (
     MESSAGES,
     PERCENT,
     SILENCE,
+    UNTOUCHED,
     Choosing,
     Hands,
     Message,
     Policy,
+    Treatment,
     register_policy,
 )
 from openoutcry.parameters import Parameter
@@ -140,18 +143,29 @@ class PartialThenCancel(_Filling):
 
 
 class Halt(Policy):
-    """Halt a book after so many orders."""
+    """Halt a book after so many orders. Without books: refuse those that come after them."""
+
+    dictionaries = True
 
     parameters = (
-        Parameter("orders", "int", "after so many orders, and as many again", 1, 1, wire.QUANTITY_MAX),
-        Parameter("text", "text", "what the market is told", "", 0, wire.SHORT_TEXT_MAX // 2),
-    )
+        Parameter("orders", "int", "after so many orders, and as many again; without books, later ones are refused",
+                  1, 1, wire.QUANTITY_MAX),
+        Parameter("text", "text", "what the market is told, or who is refused", "", 0, wire.SHORT_TEXT_MAX // 2),
+    )  # fmt: skip
 
     def accepted(self, hands: Hands, order: Order) -> bool:
         if hands.seen % self.options["orders"]:
             return False
         hands.halt(order, self.options["text"] or "policy")
         return True
+
+    def judges(self, fields: dict[str, Any], told: bool) -> bool:
+        return not told and fields.get("MsgType") in ORDERS
+
+    def treats(self, hands: Hands, message: Message) -> Treatment:
+        if message.seen <= self.options["orders"]:
+            return UNTOUCHED
+        return Treatment((wire.REJECT_HALTED, self.options["text"]))
 
 
 BOTS: Final[dict[str, type[Any]]] = {

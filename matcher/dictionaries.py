@@ -1,7 +1,9 @@
-"""Messages of engines of somebody's own (openoutcry.plugins), as policies look at them: dictionaries with FIX's names.
+"""Messages of engines without books, as policies look at them: dictionaries with FIX's names.
 
-What a client sends comes as ECHO, with its number in its session before it (b"7 {...}"); what it is told goes as
-ECHOED (openoutcry.wire).
+With an engine of somebody's own (openoutcry.plugins), what a client sends comes as ECHO, with its number in its session
+before it (b"7 {...}"); what it is told goes as ECHOED (openoutcry.wire). Those of an echo engine are in
+openoutcry.echoes; over OUCH it has commands and events as any engine has, of which there are as many fields here as
+policies need.
 
 Rule 1. A message is of ``orders``, ``changes`` or ``cancels`` by its MsgType; ``all`` is every one, ``answers`` every
         one that the engine sends, and ``fills`` those that say that something was traded.
@@ -14,7 +16,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from openoutcry.wire import BUY, ECHO, SELL
+from openoutcry import echoes, wire
+from openoutcry.wire import BUY, ECHO, ECHOED, SELL
 
 Fields = dict[str, Any]
 ORDERS: Final = frozenset(("NewOrderSingle", "NewOrderList", "NewOrderMultileg", "NewOrderCross"))
@@ -26,6 +29,13 @@ CANCELS: Final = frozenset(
 )
 _SENT: Final = {"orders": ORDERS, "changes": CHANGES, "cancels": CANCELS}
 _TRADES: Final = ("F", "1", "2")  # ExecType, also as old versions have it
+# What OUCH says without dictionaries, to an echo engine.
+_COMMANDS: Final = {
+    **dict.fromkeys((wire.REPLACE, wire.AMEND, wire.CHANGE), "OrderCancelReplaceRequest"),
+    **dict.fromkeys((wire.CANCEL, wire.WITHDRAW), "OrderCancelRequest"),
+    wire.MODIFY: "ModifyOrder", wire.MASS_CANCEL: "OrderMassCancelRequest", wire.CROSS: "NewOrderCross",
+    wire.QUOTE: "MassQuote",
+}  # fmt: skip
 _SIDES: Final = {**dict.fromkeys("13", BUY), **dict.fromkeys("2456", SELL)}  # 7 and beyond: of neither, or of both
 
 
@@ -40,11 +50,33 @@ def opened(data: bytes) -> tuple[int, Fields | None]:
 
 
 def fields_of(command: tuple[Any, ...]) -> Fields:
-    """The message of an ECHO or ECHOED."""
-    if command[0] == ECHO:
-        return opened(command[2])[1] or {}
-    found: Fields = json.loads(command[2])
-    return found
+    """A message: what a client sends, or what it is told."""
+    if command[0] not in (ECHO, ECHOED):
+        return _of_an_order(command)
+    data = command[2]
+    if data[:1].isdigit() and command[0] == ECHO:
+        return opened(data)[1] or {}
+    if data[:1] == b"{":
+        found: Fields = json.loads(data)
+        return found
+    return echoes.fields_of(data)
+
+
+def _of_an_order(command: tuple[Any, ...]) -> Fields:
+    """What OUCH says, one way or the other."""
+    if command[0] in (wire.ENTER, wire.SUBMIT):
+        _, _, token, symbol, side, quantity, *_ = command
+        return {"MsgType": "NewOrderSingle", "ClOrdID": _name(token), "Symbol": symbol,
+                "Side": "1" if side == BUY else "2", "OrderQty": quantity}  # fmt: skip
+    if command[0] in _COMMANDS:
+        return {"MsgType": _COMMANDS[command[0]]}
+    if command[0] == wire.REJECTED:
+        return {"MsgType": "ExecutionReport", "ExecType": "8", "ClOrdID": _name(command[2])}
+    return {"MsgType": ""}
+
+
+def _name(token: bytes) -> str:
+    return token.decode("latin-1").strip()
 
 
 def is_one_of(on: str, fields: Mapping[str, Any], told: bool) -> bool:

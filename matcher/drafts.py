@@ -247,7 +247,9 @@ def match_orders(
     buyer, seller = (one, other) if one[SIDE] == wire.BUY else (other, one)
     most = min(buyer[OPEN], seller[OPEN])
     if quantity is not None and not 0 < quantity <= most:
-        raise VerbError("bad_argument", "quantity", f"quantity is {quantity}, both have from 1 to {most} open")
+        raise VerbError(
+            "bad_argument", "quantity", f"quantity is {quantity}, it must be from 1 to {most}: what both have open"
+        )
     price = _price(buyer, seller) if price is None else price
     match = cross(found, buyer, seller, most if quantity is None else quantity, price)
     return {"book": book, "match": match, "quantity": most if quantity is None else quantity,
@@ -263,7 +265,8 @@ def _live(machine: Machine, book: Book, field: str, text: str, owner: str) -> Or
     if order is None and text.isdecimal():
         order = next((each for each in live_orders(book) if each[NUMBER] == int(text)), None)
     if order is None or order[BOOK] is not book:
-        raise VerbError("unknown_name", field, f"book {book.name!r} has no live order {text!r} of desk {owner!r}")
+        what = f"no live order {text!r} of desk {owner!r}" + (", and none of that number" if text.isdecimal() else "")
+        raise VerbError("unknown_name", field, f"book {book.name!r} has {what}")
     return order
 
 

@@ -13,3 +13,8 @@ def draw(below: int, seed: int, *keys: int) -> int:
     """A number from 0 to ``below - 1``, evenly spread. below: from 1 to 2**53; seed, keys: integers of 64 bits."""
     text = ",".join(map(str, (seed, *keys))).encode()
     return int.from_bytes(blake2b(text, digest_size=16).digest(), "big") % below
+
+
+def key_of(name: str) -> int:
+    """A name as a key: what is made anew under the same name draws the same again, whatever came before it."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")

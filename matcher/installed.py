@@ -9,6 +9,8 @@ The kinds, and what they can do, are in openoutcry.matcher.policies; where messa
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,12 +18,12 @@ from openoutcry import wire
 from openoutcry.errors import VerbError
 from openoutcry.matcher import bots, dictionaries, lines, maker, pluginload, policies, refusing
 from openoutcry.matcher.configuration import Asker, find
+from openoutcry.matcher.draws import key_of
 from openoutcry.matcher.orders import BOOK, SESSION, SIDE, Order
 from openoutcry.matcher.policies import PERCENT, Hands, Message, Policy, make, parse
-from openoutcry.matcher.sessions import ECHO_KIND
 from openoutcry.matcher.stage import HOUSE, refresh, stage_of
-from openoutcry.matcher.treatment import UNTOUCHED, Treatment
-from openoutcry.plugins import POLICIES
+from openoutcry.matcher.treatment import UNTOUCHED, Treatment, sound
+from openoutcry.plugins import POLICIES, fault
 
 if TYPE_CHECKING:
     from openoutcry.matcher.book import Book
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from openoutcry.matcher.machine import Machine
     from openoutcry.matcher.sessions import Session
     from openoutcry.matcher.stage import Stage
+
+log = logging.getLogger("openoutcry.matcher")
 
 Row = dict[str, Any]
 BUILT_IN: Final = (bots, lines, maker)  # imported here, since importing them registers their kinds
@@ -44,8 +48,10 @@ class Installed:
         "_judged",
         "_stage",
         "acted",
+        "by_clock",
         "desk",
         "failed",
+        "key",
         "kind",
         "name",
         "number",
@@ -61,6 +67,7 @@ class Installed:
         self._stage = stage
         self.number = number
         self.name = name
+        self.key = key_of(name)  # of its draws
         self.kind = kind
         self.text = text
         self.options = parse(kind, text)
@@ -70,6 +77,7 @@ class Installed:
         self.reorders = self.policy.reorders
         self._hands = Hands(stage, self)
         self.desk: Desk | None = None
+        self.by_clock = False  # whether it is the clock that has called it
         self.seen = 0
         self.acted = 0
         self.failed = ""
@@ -90,9 +98,8 @@ class Installed:
         if not self._may_act():
             return UNTOUCHED
         message = Message(session, command, self.seen, told)
-        done = self._try(self.policy.treats, self._hands, message)
-        if not isinstance(done, Treatment):
-            self.failed = self.failed or f"treats returned {done!r:.100}, no Treatment"
+        done: Treatment | None = self._try(lambda: sound(self.policy.treats(self._hands, message)))
+        if done is None:
             return UNTOUCHED
         self.acted += done != UNTOUCHED
         return done
@@ -107,7 +114,9 @@ class Installed:
     def due(self, order: Order, data: tuple[int, ...]) -> None:
         """The policy wanted to look at an order again."""
         if not self.failed:
+            self.by_clock = True
             self._try(self.policy.due, self._hands, order, data)
+            self.by_clock = False
 
     def begin(self, machine: Machine, desk: str) -> None:
         """It was added. desk: the name of its own, "" for none."""
@@ -132,14 +141,19 @@ class Installed:
     def woken(self) -> None:
         """The policy wanted to be."""
         if not self.failed:
+            self.by_clock = True
             self._try(self.policy.woken, self._hands)
+            self.by_clock = False
 
     def _try(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """Let the policy act: Rule 4."""
         try:
             return act(*arguments)
-        except Exception as error:  # whatever a policy of somebody else's does wrong
-            self.failed = f"{type(error).__name__}: {error}"[: wire.SHORT_TEXT_MAX]
+        except BaseException as error:  # whatever a policy of somebody else's does wrong, sys.exit() too
+            self.failed = fault(error)
+            text = "".join(traceback.format_tb(error.__traceback__))
+            name = f"policy {self.name} of kind {self.kind} on engine {self._stage.engine.name}"
+            log.error("%s has failed, and is not asked again: %s\n%s", name, self.failed, text)
             return None
 
     def _is_about(self, session: Session, book: str, side: int) -> bool:
@@ -172,26 +186,29 @@ class Installed:
 
 
 class OnMessages(Installed):
-    """A policy of an engine of somebody's own, where messages are dictionaries (openoutcry.matcher.dictionaries)."""
+    """A policy of an engine without books, where messages are dictionaries (openoutcry.matcher.dictionaries)."""
 
     __slots__ = ()
 
     def meets(self, session: Session, command: tuple[Any, ...]) -> Treatment:
-        return self._judges(session, command, False) if command[0] == wire.ECHO else UNTOUCHED
+        return self._judges(session, command, dictionaries.where, False)
 
     def tells(self, session: Session, event: tuple[Any, ...], book: str, side: int) -> Treatment:
-        return self._judges(session, event, True) if event[0] == wire.ECHOED else UNTOUCHED
+        place = (book, side)  # where the event does not say it
+        return self._judges(session, event, dictionaries.where if event[0] == wire.ECHOED else lambda _: place, True)
 
-    def _judges(self, session: Session, message: tuple[Any, ...], told: bool) -> Treatment:
+    def _judges(
+        self, session: Session, message: tuple[Any, ...], where: Callable[[Row], tuple[str, int]], told: bool
+    ) -> Treatment:
         if self.failed:
             return UNTOUCHED
         fields = dictionaries.fields_of(message)
-        wanted = self._is_about(session, *dictionaries.where(fields)) and self._try(self.policy.judges, fields, told)
+        wanted = self._is_about(session, *where(fields)) and self._try(self.policy.judges, fields, told)
         return self._treats(session, message, told) if wanted else UNTOUCHED
 
 
 def _kind_of(stage: Stage) -> type[Installed]:
-    return Installed if stage.engine.plugin is None else OnMessages
+    return Installed if stage.engine.has_books else OnMessages
 
 
 def restore(stage: Stage, row: tuple[Any, ...], sessions: Mapping[int, Session]) -> Installed:
@@ -221,14 +238,12 @@ def _where(session: Session, command: tuple[Any, ...]) -> tuple[str, int]:
 def add_policy(machine: Machine, asker: Asker, engine: str, name: str, kind: str, options: str) -> Any:
     """Add a policy behind those that are there."""
     found = find(machine.engines, "engine", "engine", engine)
-    if found.kind == ECHO_KIND:
-        raise VerbError("wrong_state", "engine", f"engine {engine!r} is of kind {found.kind}: it has no policies")
     if kind not in policies.KINDS:
         raise pluginload.why_not(machine, POLICIES, "kind", kind, list(policies.KINDS))
-    if found.plugin is not None:
+    if not found.has_books:
         _needs_no_orders(found, kind)
     given = parse(kind, options)
-    if given["book"] is not None and found.plugin is None:
+    if given["book"] is not None and found.has_books:
         find(machine.books, "options", "book", given["book"])
     present = found.stage.policies if found.stage is not None else {}
     if name in present:
@@ -236,7 +251,7 @@ def add_policy(machine: Machine, asker: Asker, engine: str, name: str, kind: str
     if len(present) >= POLICIES_MAX:
         raise VerbError("limit", "name", f"engine {engine!r} has {POLICIES_MAX} policies, which is the limit")
     new = make(kind, given)
-    desk = _desk_of(machine, found, name, new) if found.plugin is None else ""
+    desk = _desk_of(machine, found, name, new) if found.has_books else ""
     stage = stage_of(machine, found)
     policy = stage.policies[name] = _kind_of(stage)(stage, stage.number(), name, kind, options)
     refresh(found)
@@ -246,11 +261,12 @@ def add_policy(machine: Machine, asker: Asker, engine: str, name: str, kind: str
 
 
 def _needs_no_orders(engine: Engine, kind: str) -> None:
-    """Whether a kind of policy can be on an engine of somebody's own. Raises VerbError."""
+    """Whether a kind of policy can be on an engine without books. Raises VerbError."""
     able = [name for name, each in policies.KINDS.items() if getattr(each, "dictionaries", False)]
     if kind not in able:
         text = f"policy {kind} needs orders in books, and engine {engine.name!r} of kind {engine.kind} has none"
-        raise VerbError("wrong_state", "engine", f"{text}; it can have: {', '.join(able)}")
+        right = f"use an engine of kind matching or manual, or here one of: {', '.join(able)}"
+        raise VerbError("wrong_state", "engine", f"{text}; {right}")
 
 
 def _clients_of(machine: Machine, engine: Engine) -> list[Session]:

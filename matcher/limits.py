@@ -224,6 +224,8 @@ RULES: Final[dict[str, Rule]] = {
 # fmt: on
 JUDGED: Final = tuple((name, rule.reason, rule.judge) for name, rule in RULES.items() if rule.judge is not None)
 
+OF_MESSAGES: Final = frozenset(name for name, rule in RULES.items() if rule.judge is None)  # all others need books
+
 
 def shown(rule: str, value: Any) -> str:
     """A limit's value for people."""

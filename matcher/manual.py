@@ -37,22 +37,27 @@ _NAMES: Final[dict[str, dict[int, str]]] = {
     "sell_side": queries.SIDES,
 }  # fmt: skip
 _OPAQUE: Final = ("client_data", "sell_data")  # the gateways' own
+_NAMED: Final = {"request": "request_token"}  # what a cancel is called: `request` is the number of what waits
 _PRICES: Final = ("price", "low", "high")
 _PRICE_PLACE: Final = {wire.ENTER: 6, wire.SUBMIT: 6, wire.REPLACE: 5, wire.AMEND: 5, wire.CHANGE: 5}
 ANY_PRICE: Final = -1
 
 
 # ------------------------------------------------------------------------------------------------- looking
-def rows(engines: Iterable[Engine], count: int) -> list[Row]:
-    """The requests that wait, the oldest first."""
-    found = [request for engine in engines if engine.stage is not None for request in engine.stage.waiting().values()]
-    return [request_row(request) for request in found[:count]]
+def rows(engines: Iterable[Engine], count: int, skip: int = 0) -> list[Row]:
+    """The requests that wait, the oldest first, after `skip` of them."""
+    return [request_row(request) for request in waiting(engines)[skip : skip + count]]
+
+
+def waiting(engines: Iterable[Engine]) -> list[Request]:
+    """The requests that wait for the hand, of each engine the oldest first."""
+    return [request for engine in engines if engine.stage is not None for request in engine.stage.waiting().values()]
 
 
 def request_row(request: Request) -> Row:
     """One request: what was asked, by the names of the fields."""
     fields = wire.as_dict(request.command, wire.COMMANDS)
-    row = {name: _shown(name, value) for name, value in fields.items() if name not in _OPAQUE}
+    row = {_NAMED.get(name, name): _shown(name, value) for name, value in fields.items() if name not in _OPAQUE}
     session = request.session
     return {"request": request.number, "engine": session.endpoint.engine.name, "user": session.user, **row}
 

@@ -2,6 +2,7 @@
 
 It is there while the engine is stopped or has policies, as every stage is (openoutcry.matcher.stage), and deals with
 ECHO alone. There are no orders, so there is no house either: policies that need them are refused by ``add_policy``.
+Echo engines have a stage of their own (openoutcry.matcher.echostage).
 
 Rule 1. Whether a message has come before (a client's gateway says AGAIN) is asked when it arrives, not when it goes
         on: so one that waits, is refused, or is lost, happens once like any other.
@@ -43,8 +44,11 @@ class MessageStage(Stage):
         number, message = opened(command[2])
         if message is None:
             return False
-        if self._plugin.has_taken(session, number):
+        if self._plugin.has_taken(session, number, message):
             return True
+        refused = self._plugin.no_token(session, number, message)
+        if refused is not None:
+            return self.refuse(session, command, refused)
         if self.stopped:
             return self.refuse(session, command, (REJECT_HALTED, f"engine {self.engine.name} is stopped"))
         return self._meet_policies(session, command, time_ns, 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from openoutcry.errors import VerbError
 from openoutcry.matcher import corrections, masscancel, queries, trading
 from openoutcry.matcher.configuration import Asker, find
+from openoutcry.matcher.limits import OF_MESSAGES, RULES
 from openoutcry.matcher.risk import guard_of
 from openoutcry.parameters import price_text
 from openoutcry.wire import BREAK_REASONS, BUY, PHASES, PRICE_MAX, SELL
@@ -75,7 +76,7 @@ def resume(machine: Machine, asker: Asker, book: str, auction: bool) -> Any:
 
 def halt_market(machine: Machine, asker: Asker, engine: str, reason: str) -> Any:
     """``Engine.halt_market``."""
-    found = _engine(machine, engine)
+    found = _with_books(_engine(machine, engine), "that could be halted", "stop_engine, or a policy halt")
     found.halt_market(reason)
     return queries.engine_row(found)
 
@@ -87,6 +88,14 @@ def resume_market(machine: Machine, asker: Asker, engine: str, auction: bool) ->
     return queries.engine_row(found)
 
 
+def _with_books(engine: Engine, what: str, instead: str) -> Engine:
+    """An engine that has books, for a verb that would do nothing without any. Raises VerbError."""
+    if not engine.has_books:
+        text = f"engine {engine.name!r} of kind {engine.kind} has no orders in books {what}"
+        raise VerbError("wrong_state", "engine", f"{text}: use {instead}")
+    return engine
+
+
 # ------------------------------------------------------------------------------------------------- risk and fees
 def _guard(machine: Machine, engine: str) -> Guard:
     return guard_of(machine, _engine(machine, engine))
@@ -94,6 +103,8 @@ def _guard(machine: Machine, engine: str) -> Guard:
 
 def set_limit(machine: Machine, asker: Asker, engine: str, scope: str, name: str, rule: str, value: Any) -> Any:
     """``Guard.set_limit``."""
+    if rule in RULES and rule not in OF_MESSAGES:
+        _with_books(_engine(machine, engine), f"for which {rule} could hold", "messages_per_second, or policies")
     return _guard(machine, engine).set_limit(scope, name, rule, value)
 
 
@@ -104,6 +115,7 @@ def clear_limit(machine: Machine, asker: Asker, engine: str, scope: str, name: s
 
 def kill_switch(machine: Machine, asker: Asker, engine: str, scope: str, name: str) -> Any:
     """``Guard.kill``: answers with how many orders were cancelled."""
+    _with_books(_engine(machine, engine), "that could be cancelled", "stop_engine, or a policy auto-reject")
     cancelled = _guard(machine, engine).kill(scope, name)
     trading.settle_all(machine.numbers)
     return {"engine": engine, "scope": scope, "name": name, "orders": cancelled}

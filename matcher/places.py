@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
-from openoutcry.matcher import quotes, refusing
+from openoutcry.matcher import ledger, quotes, refusing
 from openoutcry.matcher.orders import BOOK, SIDE
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Key = tuple[int, bytes]  # number of the session, token
 Place = tuple[str, int]  # name of the book, side; "" and 0 when nobody knows
 NOWHERE: Final[Place] = ("", 0)
+ABOUT_TRADES: Final = (
+    wire.BROKEN,
+    wire.CORRECTED,
+)  # what comes long after the order has gone; the trade is still known
 
 
 class Places:
@@ -47,8 +51,9 @@ class Places:
     def note(self, session: Session, command: tuple[Any, ...]) -> None:
         """A command is about to be carried out, or refused."""
         if command[0] in refusing.NEW_ORDERS and command[2] not in session.tokens:
-            book = session.books.get(command[3])
-            self._put(session, command[2], (book.name if book is not None else "", command[4]))
+            book, engine = session.books.get(command[3]), session.endpoint.engine
+            name = book.name if book is not None else "" if engine.has_books else command[3]
+            self._put(session, command[2], (name, command[4]))
 
     def _put(self, session: Session, token: bytes, place: Place) -> None:
         self._known[session.number, token] = place
@@ -60,6 +65,8 @@ class Places:
             return NOWHERE
         if event[0] == wire.QUOTE_STATUS:
             return self._of_quote(session, event[3], event[4])
+        if event[0] in ABOUT_TRADES:
+            return _of_trade(session, event[2], event[3])
         token: bytes = event[3] if event[0] == wire.REPLACED else event[2]
         order = session.live.get(token)
         place = (order[BOOK].name, order[SIDE]) if order is not None else self._known.get((session.number, token))
@@ -94,3 +101,10 @@ class Places:
         """The reverse of ``dump``."""
         self.watching = row[0]
         self._known = {(number, token): (book, side) for number, token, book, side in row[1]}
+
+
+def _of_trade(session: Session, token: bytes, match: int) -> Place:
+    """The place of one side of a trade."""
+    trade = ledger.trade_of(session.endpoint.engine.numbers, match)
+    side = ledger.side_of(trade, session, token) if trade is not None else 0
+    return (trade.book.name, side) if trade is not None and side else NOWHERE

@@ -12,6 +12,7 @@ process, or is among them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from openoutcry.errors import VerbError
 from openoutcry.matcher import configuration, policies
 from openoutcry.matcher.pluginengine import PluginEngine
 from openoutcry.matcher.sessions import FIX
-from openoutcry.plugins import ENGINES, POLICIES, PROTOCOLS, PluginError
+from openoutcry.plugins import ENGINES, POLICIES, PROTOCOLS, PluginError, fault
 from openoutcry.wire import PLUGIN_SET, SHORT_TEXT_MAX
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def look(machine: Machine, verb: str, arguments: Sequence[Any], setting: str) ->
     if not group or len(arguments) <= place or not isinstance(arguments[place], str):
         return None
     name = arguments[place]
+    if (group, name) not in machine.plugins and verb not in _LOADS and (thing := _registered(group, name)) is not None:
+        path = plugins.path_of(thing)
+        text = f"{name!r} is registered, and {thing!r:.100} cannot be found again by a name of its module"
+        return group, name, path, "" if path else text
     if is_known(machine, group, name):
         return None
     if group == PROTOCOLS and name.startswith(FIX):
@@ -71,6 +76,20 @@ def look(machine: Machine, verb: str, arguments: Sequence[Any], setting: str) ->
     return None
 
 
+def _registered(group: str, name: str) -> Any:
+    """What this process has registered under that name, None for nothing. What is journaled is where it comes from."""
+    if group == ENGINES:
+        return plugins.registered().get(name)
+    if group == POLICIES:
+        return policies.registered().get(name)
+    return _registered_protocols().get(name)
+
+
+def _registered_protocols() -> dict[str, Any]:
+    module = sys.modules.get("openoutcry.gateway.protocols")  # else nobody has registered any
+    return dict(module.registered()) if module is not None else {}
+
+
 def _flaw(group: str, path: str, setting: str | None) -> str:
     """Why something cannot be loaded, "" when it can. setting: None when it need not be allowed."""
     module, colon, attribute = path.partition(":")
@@ -85,6 +104,8 @@ def _flaw(group: str, path: str, setting: str | None) -> str:
         text = _unfit(group, plugins.resolve(path))
     except PluginError as error:
         text = str(error)
+    except BaseException as error:  # whatever somebody's plugin does wrong while it is looked at
+        text = f"{path} cannot be loaded: {fault(error)}"
     return text[:SHORT_TEXT_MAX]
 
 
@@ -105,6 +126,8 @@ def _unfit(group: str, found: Any) -> str:
 
 def is_known(machine: Machine, group: str, name: str) -> bool:
     """Whether the machine needs nobody to look for it."""
+    if machine.looked.get((group, name)):
+        return False
     if (group, name) in machine.plugins:
         return True
     if group == ENGINES:
@@ -173,10 +196,8 @@ def inhabit(machine: Machine, engine: Engine, number: int = 0) -> None:
     factory = plugins.resolve(path) if path is not None else plugins.registered()[engine.kind]
     try:
         engine.plugin = PluginEngine(machine, engine, factory, number or machine.schedule.ticket())
-    except Exception as error:  # whatever somebody's plugin does wrong
-        raise PluginError(
-            f"an engine of kind {engine.kind!r} cannot be made: {type(error).__name__}: {error}"
-        ) from None
+    except BaseException as error:  # whatever somebody's plugin does wrong, sys.exit() too
+        raise PluginError(f"an engine of kind {engine.kind!r} cannot be made: {fault(error)}") from None
 
 
 def restore(machine: Machine, engine: Engine, row: tuple[Any, ...]) -> None:
@@ -184,6 +205,13 @@ def restore(machine: Machine, engine: Engine, row: tuple[Any, ...]) -> None:
     inhabit(machine, engine, row[0])
     if engine.plugin is not None:
         engine.plugin.load(row)
+
+
+def check_kept(machine: Machine) -> None:
+    """Raises PluginError while a snapshot would not hold all that the engines know."""
+    for engine in machine.engines.values():
+        if engine.plugin is not None:
+            engine.plugin.check_kept()
 
 
 # ------------------------------------------------------------------------------------------------- verbs
@@ -209,11 +237,13 @@ def engine_kind_rows(machine: Machine) -> list[Row]:
 
 def protocol_rows(machine: Machine) -> list[Row]:
     """For ``list protocols``, as engine_kind_rows."""
-    return _rows(machine, PROTOCOLS, dict.fromkeys(configuration.PROTOCOLS, "built in"))
+    built_in = dict.fromkeys(configuration.PROTOCOLS, "built in")
+    return _rows(machine, PROTOCOLS, built_in | dict.fromkeys(_registered_protocols(), "registered"))
 
 
 def _rows(machine: Machine, group: str, known: dict[str, str]) -> list[Row]:
-    rows = [{"name": name, "from": source, "path": ""} for name, source in known.items()]
+    rows = [{"name": name, "from": source, "path": ""} for name, source in known.items()
+            if (group, name) not in machine.plugins]  # fmt: skip
     rows += [{"name": name, "from": "loaded", "path": path} for (each, name), path in machine.plugins.items()
              if each == group]  # fmt: skip
     names = {row["name"] for row in rows}

@@ -3,7 +3,7 @@
 ``add_policy`` adds one of a kind (openoutcry.matcher.bots, or one's own) to any engine, behind those that are there.
 
 Rule 1. Every policy can be limited: to a book, a side, a session, so many orders (``count``), and to chance
-        (``probability``, drawn from the engine's seed, the policy's number and how many orders it has seen).
+        (``probability``, drawn from the engine's seed, the policy's name and how many orders it has seen).
 Rule 2. A policy acts in two places: ``refuses`` and ``holds`` see a message before the books do; ``accepted`` gets a
         new order between its ACCEPTED and the market, so what it fills is filled before the order meets anybody. What
         it wants to do later it says with ``Hands.later``; it gets the order back in ``due`` if that is still live, or
@@ -31,14 +31,15 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from openoutcry import wire
+from openoutcry import plugins, wire
 from openoutcry.errors import VerbError
 from openoutcry.matcher import dictionaries, refusing
 from openoutcry.matcher.draws import draw
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import BOOK, Order
 from openoutcry.matcher.treatment import SILENCE, UNTOUCHED, Treatment
-from openoutcry.parameters import Parameter, convert, price_text
+from openoutcry.parameters import Parameter, convert, price_text, values_text
+from openoutcry.plugins import fault
 
 if TYPE_CHECKING:
     from openoutcry.matcher.book import Book
@@ -50,6 +51,8 @@ __all__ = ["SILENCE", "UNTOUCHED", "Hands", "Message", "Policy", "Treatment", "r
 
 Row = dict[str, Any]
 MS_NS: Final = 1_000_000
+LATER_MS_MAX: Final = 366 * 86_400_000  # a year
+AT_ONCE_MAX: Final = 10_000  # calls by the clock, at one moment, that ask for one more at that moment
 PERCENT: Final = 100
 DELAY_MAX: Final = 86_400_000  # ms: a day
 # What ``on`` can say of the messages of clients.
@@ -62,7 +65,7 @@ MESSAGES: Final = {
 
 # What every policy can be limited by.
 LIMITS: Final[tuple[Parameter, ...]] = (
-    Parameter("book", "name", "orders in this book alone; on an engine of one's own: of this Symbol", None, 1),
+    Parameter("book", "name", "orders in this book alone; on an engine without books: of this Symbol", None, 1),
     Parameter("side", "choice", "of this side alone", None, choices=("buy", "sell")),
     Parameter("session", "text", "of this user, desk or FIX session alone", None, 1, wire.USER_MAX),
     Parameter("count", "int", "so many orders at most; 0: no limit", 0, 0, wire.QUANTITY_MAX),
@@ -86,10 +89,15 @@ class Hands:
 
     def fill(self, order: Order, quantity: int, price: int) -> None:
         """Execute a part of a live order (at most what is open) against the house."""
+        if type(quantity) is not int or type(price) is not int:
+            raise ValueError(f"quantity and price are whole numbers, not {quantity!r:.100} and {price!r:.100}")
         self._stage.fill(order, quantity, price)
 
     def cancel(self, order: Order, reason: int = wire.CANCEL_SUPERVISORY, leaves: int = 0) -> None:
-        """Cancel a live order, or all but `leaves` of it."""
+        """Cancel a live order, or all but `leaves` of it. reason: one of wire.CANCEL_REASONS."""
+        _whole("leaves", leaves, wire.QUANTITY_MAX)
+        if reason not in wire.CANCEL_REASONS:
+            raise ValueError(f"reason is {reason!r:.100}, it must be one of wire.CANCEL_REASONS")
         self._stage.cancel(order, reason, leaves)
 
     @property
@@ -111,15 +119,25 @@ class Hands:
 
     def wake(self, ms: int) -> None:
         """Have ``Policy.woken`` called after so many milliseconds."""
-        self._stage.wake(self._policy.number, ms * MS_NS)
+        self._stage.wake(self._policy.number, self._after(ms) * MS_NS)
 
     def halt(self, order: Order, why: str) -> None:
         """Halt the order's book as soon as the present message is done with."""
-        self._stage.ended.append((order[BOOK], why))
+        self._stage.ended.append((order[BOOK], str(why)[: wire.SHORT_TEXT_MAX].encode("utf-8", "replace").decode()))
 
     def later(self, order: Order, ms: int, *data: int) -> None:
         """Have ``Policy.due`` called with the order and `data` after so many milliseconds."""
-        self._stage.later(self._policy.number, order, ms * MS_NS, data)
+        for number in data:
+            _whole("data", abs(number), wire.UINT63_MAX)
+        self._stage.later(self._policy.number, order, self._after(ms) * MS_NS, data)
+
+    def _after(self, ms: int) -> int:
+        """Raises ValueError, also when the clock calls, at one moment, who wants nothing but to be called again."""
+        if self._policy.by_clock and not ms:
+            self._stage.at_once += 1
+            if self._stage.at_once > AT_ONCE_MAX:
+                raise ValueError(f"it wanted to be called again at once {AT_ONCE_MAX} times in a row")
+        return _whole("ms", ms, LATER_MS_MAX)
 
     def holds_back(self, message: Message) -> bool:
         """Whether this policy holds something of the same session, and the same kind, until others have passed."""
@@ -130,7 +148,14 @@ class Hands:
     def draw(self, below: int, *keys: int) -> int:
         """A number from 0 to below `below`, the same in every replay."""
         seed = self._stage.engine.properties["seed"]
-        return draw(below, seed, self._policy.number, self._policy.seen, *keys)
+        return draw(below, seed, self._policy.key, self._policy.seen, *keys)
+
+
+def _whole(name: str, value: int, high: int) -> int:
+    """A whole number from 0 to `high`. Raises ValueError."""
+    if type(value) is not int or not 0 <= value <= high:
+        raise ValueError(f"{name} is {value!r:.100}, it must be a whole number from 0 to {high}")
+    return value
 
 
 class Message:
@@ -149,7 +174,7 @@ class Message:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """It as a dictionary with FIX's names: on engines of somebody's own alone (``Policy.dictionaries``)."""
+        """It as a dictionary with FIX's names: on engines without books alone (``Policy.dictionaries``)."""
         return dictionaries.fields_of(self.command)
 
 
@@ -159,7 +184,7 @@ class Policy:
     parameters: tuple[Parameter, ...] = ()  # of its own, beside LIMITS
     messages: frozenset[int] = frozenset()  # the kinds of commands that ``refuses`` and ``holds`` see
     reorders: bool = False  # whether it holds anything until others have passed (``Treatment.behind``)
-    dictionaries: bool = False  # whether it can be on an engine of somebody's own: see ``judges``
+    dictionaries: bool = False  # whether it can be on an engine without books: see ``judges``
     trades: bool = False  # whether it has a desk: the one that its option ``desk`` names, or one of its own name
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -174,7 +199,7 @@ class Policy:
         return frozenset()
 
     def judges(self, fields: dict[str, Any], told: bool) -> bool:
-        """Whether ``treats`` is asked about a message of an engine of somebody's own. fields: the message.
+        """Whether ``treats`` is asked about a message of an engine without books. fields: the message.
 
         told: the engine sends it; these are shown to kinds alone whose ``told`` is not empty.
         """
@@ -264,6 +289,15 @@ def adopt(name: str, factory: type[Policy]) -> None:
         _adopted[name] = factory
 
 
+def registered() -> dict[str, Callable[[dict[str, Any]], Policy]]:
+    """What others than this program gave to ``register_policy``."""
+    return {name: each for name, each in KINDS.items() if name not in _adopted and not _is_ours(each)}
+
+
+def _is_ours(factory: Any) -> bool:
+    return str(getattr(factory, "__module__", "")).startswith("openoutcry.")
+
+
 def is_registered(name: str) -> bool:
     """Whether a kind is there without having been loaded."""
     return name in KINDS and name not in _adopted
@@ -300,19 +334,27 @@ def parse(kind: str, text: str) -> dict[str, Any]:
 def make(kind: str, options: dict[str, Any]) -> Policy:
     """A policy of that kind. Raises VerbError, also for whatever somebody's own kind raises."""
     try:
-        return KINDS[kind](options)
+        policy = KINDS[kind](options)
+        wanted = policy.judged(), policy.told()
+        if not all(isinstance(each, frozenset | set) for each in wanted):
+            raise TypeError(f"judged and told are sets of kinds of messages, not {wanted!r:.100}")
     except VerbError:
         raise
-    except Exception as error:
-        text = f"policy {kind}: {type(error).__name__}: {error}"[: wire.SHORT_TEXT_MAX]
-        raise VerbError("bad_argument", "options", text) from None
+    except BaseException as error:  # whatever somebody's plugin does wrong, sys.exit() too
+        raise VerbError("bad_argument", "options", f"policy {kind}: {fault(error)}"[: wire.SHORT_TEXT_MAX]) from None
+    return policy
 
 
 def kind_rows() -> list[Row]:
-    """Every kind of policy with its options."""
+    """Every kind of policy with its options, and those of installed packages, whose options are not known yet."""
+    unused = {"option": "", "type": "", "default": None, "values": ""}
     return [
-        {"kind": kind, "option": p.name, "type": p.type, "default": _shown(p), "meaning": p.meaning}
+        {"kind": kind, "option": p.name, "type": p.type, "default": _shown(p), "values": values_text(p),
+         "meaning": p.meaning}
         for kind, table in _PARAMETERS.items() for p in table
+    ] + [
+        {"kind": name, **unused, "meaning": f"{path}, of an installed package: its options are shown once it is used"}
+        for name, path in plugins.offered(plugins.POLICIES).items() if name not in _PARAMETERS
     ]  # fmt: skip
 
 

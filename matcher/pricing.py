@@ -5,7 +5,8 @@ it starts, ``walk`` goes up and down at random, ``mean-reverting`` is pulled bac
 moves it in every kind, and it goes on from there. Nothing else in a book depends on it.
 
 Rule 1. A price is an integer in 1e-8, from 1 to the book's highest; 0 while there is none. A step is drawn from the
-        engine's seed, the book's ``pricing_seed`` and number, and how many steps came before: no state but that count.
+        engine's seed, the book's ``pricing_seed`` and name, and how many steps came before: no state but that count,
+        which begins anew when ``pricing`` is set to ``none``.
 Rule 2. A step is an entry of the schedule, and puts the next one there ``pricing_interval_ms`` after its own time,
         however late it was handled. One whose ticket is not the newest counts no more.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher.configuration import Asker, find
-from openoutcry.matcher.draws import draw
+from openoutcry.matcher.draws import draw, key_of
 from openoutcry.matcher.rooms import Worth, rooms_of
 from openoutcry.parameters import price_text
 
@@ -52,7 +53,7 @@ def configure(machine: Machine, book: Book) -> None:
     worth, kind = _worth(book), book.properties["pricing"]
     before, worth.ticket = worth.price, 0
     if kind == "none":
-        worth.price = 0
+        worth.price = worth.steps = 0
     elif not worth.price:
         worth.price = min(_start(book), book.max_price)
     if kind in MOVING:
@@ -93,7 +94,7 @@ def _step(machine: Machine, book: Book) -> None:
         return
     most: int = properties["volatility"]
     seed = machine.engines[book.engine].properties["seed"]
-    move = draw(2 * most + 1, seed, properties["pricing_seed"], book.number, worth.steps) - most
+    move = draw(2 * most + 1, seed, properties["pricing_seed"], key_of(book.name), worth.steps) - most
     price = before + _part(before, move)
     if properties["pricing"] == "mean-reverting":
         price += _part(_start(book) - before, properties["pricing_pull"])

@@ -1,14 +1,14 @@
 """How any message of a session is refused before it has reached a book, as its protocol knows it.
 
 Rule. What brings orders is rejected under its own token; what takes back, or asks, is answered by ``keep``, or not at
-      all. Nothing that was there changes.
+      all. Nothing that was there changes. Engines without books have words of their own for it (ECHO).
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from openoutcry.matcher import answers, requests
+from openoutcry.matcher import answers, dictionaries, echoing, requests
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.sessions import Session
 from openoutcry.wire import (
@@ -18,6 +18,7 @@ from openoutcry.wire import (
     CANCEL_REJECTED,
     CHANGE,
     CROSS,
+    ECHO,
     ENTER,
     MASS_CANCEL,
     MASS_CANCELED,
@@ -59,13 +60,32 @@ def refuse(session: Session, command: Command, refusal: Refusal) -> bool:
                 session.events.append(
                     (QUOTE_STATUS, session.number, command[2], symbol, side, 0, 0, 0, refusal[0], _said(refusal))
                 )
+    elif kind == ECHO and dictionaries.fields_of(command).get("MsgType") not in dictionaries.CANCELS:
+        return _refuse_message(session, command, refusal)
     else:
         return False
     return True
 
 
+def _refuse_message(session: Session, command: Command, refusal: Refusal) -> bool:
+    """A message for an engine without books; False when there are some, or it is none."""
+    engine = session.endpoint.engine
+    if engine.has_books:
+        return False
+    if engine.plugin is None:
+        echoing.refuse(session, command, refusal)
+        echoing.settle(session, command)
+        return True
+    number, message = dictionaries.opened(command[2])
+    if message is not None and not engine.plugin.has_taken(session, number, message):
+        engine.plugin.refuse(session, command[2], refusal)
+    return message is not None
+
+
 def keep(session: Session, command: Command, refusal: Refusal) -> bool:
     """Say that a message does not take an order back; False when it is none that does."""
+    if command[0] == ECHO:
+        return _refuse_message(session, command, refusal)
     if command[0] not in TAKE_BACK:
         return False
     if command[0] == WITHDRAW:

@@ -17,13 +17,14 @@ import zmq
 
 from openoutcry.bus import Directory, matcher_socket
 from openoutcry.errors import JournalError
+from openoutcry.matcher import pluginload
 from openoutcry.matcher.inputs import replay
 from openoutcry.matcher.journal import Journal
 from openoutcry.matcher.machine import Machine
 from openoutcry.matcher.sequencer import Sequencer
-from openoutcry.matcher.snapshot import SnapshotStore
+from openoutcry.matcher.snapshot import Snapshot, SnapshotStore
 from openoutcry.matcher.streams import StreamLogs
-from openoutcry.plugins import PluginError, look_also_in
+from openoutcry.plugins import PluginError, begin
 from openoutcry.process import Settings, StopSignal, set_up_logging
 
 log = logging.getLogger("openoutcry.matcher")
@@ -45,15 +46,15 @@ class Storage:
         self._covered = 0  # sequence number that the newest snapshot covers
 
     def recover(self) -> Machine:
-        """The machine as it was when the journal ended. Raises JournalError."""
+        """The machine as it was when the journal ended. Raises JournalError and PluginError."""
         began = time.monotonic()
         snapshot = self.snapshots.load_newest()
-        if snapshot is None:
+        machine = _loaded(snapshot)
+        if snapshot is None or machine is None:
             machine = Machine()
             self.logs.restore({})
             replayed = replay(machine, self.logs, self.journal.recover())
         else:
-            machine = Machine.load(snapshot.state)
             self._covered = snapshot.sequence
             self.logs.restore(snapshot.positions)
             turns = self.journal.recover(snapshot.record_number, snapshot.chain)
@@ -74,20 +75,43 @@ class Storage:
             positions, files = self.logs.flush_for_snapshot()
             files = [*self.journal.unsynced_files(), *files]
             self.snapshots.begin(
-                self.journal.last_record, machine.sequence, machine.dump, self.journal.chain, positions, files
+                self.journal.last_record, machine.sequence, lambda: _kept(machine), self.journal.chain, positions, files
             )
 
     def close(self, machine: Machine) -> None:
         """Stop cleanly: a last snapshot when that saves a long replay."""
         self.snapshots.close()
         if machine.sequence - self._covered >= FINAL_SNAPSHOT_COMMANDS:
-            positions, files = self.logs.flush_for_snapshot()
-            files = [*self.journal.unsynced_files(), *files]
-            self.snapshots.write(
-                self.journal.last_record, machine.sequence, machine.dump, self.journal.chain, positions, files
-            )
+            self._last(machine)
         self.journal.close()
         self.logs.close()
+
+    def _last(self, machine: Machine) -> None:
+        try:
+            state = _kept(machine)
+        except PluginError as error:  # the next start replays more
+            log.warning("no snapshot: %s", error)
+            return
+        positions, files = self.logs.flush_for_snapshot()
+        files = [*self.journal.unsynced_files(), *files]
+        self.snapshots.write(self.journal.last_record, machine.sequence, state, self.journal.chain, positions, files)
+
+
+def _kept(machine: Machine) -> bytes:
+    """What a snapshot holds. Raises PluginError when that would not be everything."""
+    pluginload.check_kept(machine)
+    return machine.dump()
+
+
+def _loaded(snapshot: Snapshot | None) -> Machine | None:
+    """The machine of a snapshot; None when there is none that its plugins go on from: the journal has it all."""
+    if snapshot is None:
+        return None
+    try:
+        return Machine.load(snapshot.state)
+    except PluginError as error:
+        log.warning("the journal is replayed from its beginning instead of a snapshot: %s", error)
+        return None
 
 
 def run(directory: Directory, name: str, settings: Settings) -> int:
@@ -97,7 +121,7 @@ def run(directory: Directory, name: str, settings: Settings) -> int:
     context = zmq.Context()
     try:
         with StopSignal() as stop:
-            look_also_in(settings.plugin_path)
+            begin(settings.plugins, settings.plugin_path)
             storage = Storage(directory, settings)
             machine = storage.recover()
             socket = matcher_socket(context, directory.address("bus"))

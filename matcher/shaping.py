@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from openoutcry import wire
+from openoutcry import echoes, wire
 from openoutcry.matcher.places import Places
 from openoutcry.matcher.treatment import COPIES_MAX
 from openoutcry.wire import SPOKEN, WITHHELD
@@ -249,6 +249,8 @@ def _shaped(machine: Machine, event: Event) -> list[Event]:
     stage = session.endpoint.engine.stage if session is not None else None
     if session is None or stage is None or session.owner is None or not stage.answers.active:
         return [event]
+    if event[0] == wire.ECHOED and echoes.is_settled(event[2]):
+        return [event]  # it says nothing to the client
     return stage.answers.take(session, event)
 
 

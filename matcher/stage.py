@@ -12,8 +12,9 @@ Rule 3. What trades with an order by hand, or by a policy, is the desk ``house``
         sides, and all that hangs on a match (positions, fees, the last trades, breaks) is as it always is.
 Rule 4. Everything here is state, and a function of the inputs. What is to happen later is in the schedule.
 
-What policies do to what clients are told is in openoutcry.matcher.shaping; an engine of somebody's own, whose messages
-are dictionaries, has a stage of its own kind (openoutcry.matcher.messagestage).
+What policies do to what clients are told is in openoutcry.matcher.shaping; engines without books have stages of their
+own kinds: openoutcry.matcher.messagestage where messages are dictionaries, openoutcry.matcher.echostage where they come
+back.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.held import Request, is_used, tokens_of
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import OPEN, SESSION, TOKEN, Order
-from openoutcry.matcher.sessions import ECHO_KIND
 from openoutcry.matcher.shaping import Answers
 from openoutcry.matcher.treatment import COPIES_MAX, SILENCE, Treatment
 from openoutcry.wire import (
@@ -69,8 +69,8 @@ class Stage:
     """See the module."""
 
     __slots__ = (
-        "_copies", "_tasks", "_tasks_of", "_wakes", "answers", "ended", "engine", "house", "own", "policies",
-        "requests", "stopped",
+        "_copies", "_tasks", "_tasks_of", "_wakes", "answers", "at_once", "ended", "engine", "house", "moment", "own",
+        "policies", "requests", "stopped",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, desk: Desk | None) -> None:
@@ -78,6 +78,7 @@ class Stage:
         self.house = desk  # None where there are no orders
         self.own: set[int] = {desk.number} if desk is not None else set()  # sessions whose orders no policy acts on
         self.stopped = False
+        self.moment = self.at_once = 0  # the present input, and how often in it policies wanted more at once
         self._copies = 0  # of the message that is being dealt with
         self.answers = Answers(self)
         self.requests: dict[int, Request] = {}
@@ -162,10 +163,12 @@ class Stage:
                 self._come(session, command, policy)
 
     def _come(self, session: Session, command: Command, policy: int) -> None:
-        """A message that was on its way goes on behind a policy."""
+        """A message that was on its way goes on behind a policy, unless the engine has been stopped by now."""
         time_ns = self.engine.numbers.time_ns
         if is_used(session, command):
             self.carry_out(session, command, time_ns)
+        elif self.stopped:
+            self.refuse(session, command, (REJECT_HALTED, f"engine {self.engine.name} is stopped"))
         else:
             self._meet_policies(session, command, time_ns, policy)
 
@@ -370,10 +373,11 @@ class Stage:
 # ------------------------------------------------------------------------------------------------- the machine's side
 def stage_of(machine: Machine, engine: Engine) -> Stage:
     """An engine's stage, made when it is first asked for. Raises VerbError when there can be no more desks."""
-    from openoutcry.matcher import desk, messagestage
+    from openoutcry.matcher import desk, echostage, messagestage
 
-    if engine.stage is None and engine.plugin is not None:
-        engine.stage = messagestage.MessageStage(engine)
+    if engine.stage is None and not engine.has_books:
+        kind = messagestage.MessageStage if engine.plugin is not None else echostage.EchoStage
+        engine.stage = kind(engine)
     if engine.stage is None:
         engine.stage = Stage(engine, desk.home_of(machine, engine, HOUSE))
     return engine.stage
@@ -392,6 +396,8 @@ def due(machine: Machine, item: tuple[Any, ...]) -> None:
     """A "policy" of the schedule: (kind, engine, task)."""
     engine = machine.engines.get(item[1])
     if engine is not None and engine.stage is not None:
+        if engine.stage.moment != machine.sequence:
+            engine.stage.moment, engine.stage.at_once = machine.sequence, 0
         engine.stage.due(item[2], machine.sessions)
 
 
@@ -407,8 +413,6 @@ def stop_engine(machine: Machine, asker: Asker, engine: str) -> Any:
 
 def _run(machine: Machine, name: str, running: bool) -> Any:
     found = find(machine.engines, "engine", "engine", name)
-    if found.kind == ECHO_KIND:
-        raise VerbError("wrong_state", "engine", f"engine {name!r} is of kind {found.kind}: it refuses nothing")
     if (found.stage is None or not found.stage.stopped) == running:
         state = "runs already" if running else "is stopped already"
         raise VerbError("wrong_state", "engine", f"engine {name!r} {state}")

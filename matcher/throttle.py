@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.matcher.limits import QUEUE, REJECT, Key, scopes_of
 from openoutcry.matcher.sessions import Session
-from openoutcry.wire import AGAIN, REJECT_THROTTLE, SHORT_TEXT_MAX
+from openoutcry.wire import AGAIN, ECHO, REJECT_THROTTLE, SHORT_TEXT_MAX
 
 if TYPE_CHECKING:
     from openoutcry.matcher.engine import Engine
@@ -135,6 +135,8 @@ class Throttle:
         if session in session.endpoint.engine.numbers.again and command[0] != AGAIN:
             self.queues.put(session.number, session.day, (AGAIN, session.number))
         if self.queues.put(session.number, session.day, command):
+            if command[0] == ECHO and self._engine.plugin is None:
+                echoing.settle(session, command)  # what its session layer has to say does not wait for it
             return QUEUED
         text = f"messages_per_second: {QUEUE_MAX} messages are waiting already"
         refusal = (REJECT_THROTTLE, text)
@@ -192,4 +194,4 @@ class Throttle:
 
 
 # At the end, since it needs what is above.
-from openoutcry.matcher import refusing  # noqa: E402  # they need what is above
+from openoutcry.matcher import echoing, refusing  # noqa: E402  # they need what is above

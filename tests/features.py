@@ -13,6 +13,7 @@ from typing import Any
 
 from openoutcry import verbs
 from openoutcry import wire as w
+from openoutcry.echoes import Echo
 from openoutcry.errors import VerbError
 from openoutcry.plugins import ENGINES, PROTOCOLS
 from tests.machine_world import CENT, World, change, enter, market, replace
@@ -39,6 +40,13 @@ LIMITS: dict[str, tuple[Any, ...]] = {
     "max_open_orders": (30,), "max_position": (500,), "duplicate_window_ms": (50,), "orders_per_second": (20,),
     "messages_per_second": (5, 30), "throttle": ("reject", "queue"),
 }  # fmt: skip
+
+# Policies for engines without books, and their options.
+WITHOUT_BOOKS = (
+    ("auto-reject", "on=all probability=50"), ("halt", "orders=2 count=3"), ("silent", "side=buy count=2"),
+    ("delay", "delay_ms=40 jitter_ms=30"), ("delay", "on=answers delay_ms=1000"), ("drop", "on=answers book=X"),
+    ("duplicate", "copies=2 delay_ms=20"), ("duplicate", "on=answers"), ("reorder", "on=all"), ("auto-fill", ""),
+)  # fmt: skip
 
 
 class Script:
@@ -78,7 +86,7 @@ class Script:
             self.enter, self.change, self.gateway, self.fix_gateway, self.fix_sessions, self.quote, self.operate,
             self.calm, self.time, self.plug,
         )  # fmt: skip
-        self.random.choices(kinds, (50, 14, 14, 14, 3, 6, 9, 5, 8, 3))[0]()
+        self.random.choices(kinds, (50, 14, 14, 16, 3, 6, 9, 5, 8, 10))[0]()
 
     def verb(self, verb: str, *arguments: Any, **named: Any) -> None:
         """A verb, whatever comes of it; one that the table refuses does not even leave the control service."""
@@ -203,7 +211,8 @@ class Script:
         elif what == 10:
             command = (w.CROSS, number, token, token + b"S", pick("XYZ"), w.SELL, quantity, price * CENT, b"b", b"s")
         else:
-            command = (w.ECHO, number, b"8=FIX.4.2")
+            order = b"11=%b\x0154=%d\x0155=%b\x01" % (token, side, pick((b"X", b"Y")))
+            command = (w.ECHO, number, pick((b"8=FIX.4.2", Echo(b"D", order, (), self.count, b"D").packed())))
         again = (w.AGAIN, number)
         once, twice = [(command,), (command,), (again, command), (again,)], [(command, again, command), (command,) * 2]
         self.world.send("gateway-2", *pick((*once, *twice)))
@@ -219,6 +228,11 @@ class Script:
         elif what == 1:
             self.verb("set_endpoint_engine", "plug", self.random.choice(("main", "plugged", "plugged")))
             self.world.send("gateway-2", (w.BOUND, "plug", "127.0.0.1", 5002, ""))
+        elif what == 2:
+            kind, options = self.random.choice(WITHOUT_BOOKS)
+            self.verb("add_policy", self.random.choice(("echo", "plugged")), self.random.choice("pq"), kind, options)
+        elif what == 3:
+            self.verb("delete_policy", self.random.choice(("echo", "plugged")), self.random.choice("pq"))
         else:
             order = {"MsgType": "NewOrderSingle", "ClOrdID": f"o{self.count}", "Side": "1", "OrderQty": 10,
                      "Symbol": self.random.choice(("X", "TELL", "WAIT"))}  # fmt: skip

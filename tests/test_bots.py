@@ -281,12 +281,38 @@ def test_chance_comes_from_the_engines_seed() -> None:
     assert 60 < sum(refused(1)) < 100
 
 
+def test_a_policy_that_is_added_again_draws_the_same_whatever_came_before(world: World) -> None:
+    def refused(name: str, first: int) -> list[bool]:
+        add(world, "auto-reject", "probability=40", name)
+        said = [told(world, enter(1, str(n), quantity=1))[0][0] == "rejected" for n in range(first, first + 50)]
+        world.verb("delete_policy", "main", name)
+        return said
+
+    first = refused("p", 0)
+    add(world, "auto-cancel", "delay_ms=5 count=7", "between")
+    assert refused("p", 100) == first != refused("q", 200)
+
+
 def test_policies_act_in_the_order_in_which_they_were_added(world: World) -> None:
     add(world, "auto-fill", "quantity=10", "one")
     add(world, "auto-fill", "percent=50 price=2", "two")
     assert told(world, enter(1, "a")) == [
         ("accepted", b"a"), ("executed", b"a", 10, 100, 90), ("executed", b"a", 45, 200, 45),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["delay delay_ms=500", "reorder wait_ms=500", "duplicate delay_ms=500"])
+def test_what_was_on_its_way_when_the_engine_was_stopped_is_refused_when_it_comes(world: World, kind: str) -> None:
+    add(world, kind.split()[0], kind.split()[1])
+    before = told(world, enter(1, "a"))
+    world.verb("stop_engine", "main")
+    after = wait(world, 500)
+    if kind.startswith("duplicate"):
+        assert (before, after) == ([("accepted", b"a")], [])  # it is known by then
+    else:
+        assert (before, after) == ([], [("rejected", b"a", w.REJECT_HALTED, "engine main is stopped")])
+    world.verb("start_engine", "main")
+    sound(world)
 
 
 def test_policies_of_a_manual_engine_act_when_the_hand_accepts(world: World) -> None:
@@ -324,7 +350,7 @@ def test_an_engine_without_policies_is_as_it_was(world: World) -> None:
     (("main", "p", "halt", "orders=1 orders=2"), ("bad_argument", "options")),
     (("main", "p", "halt", "text='open"), ("bad_argument", "options")),
     (("main", "p", "halt", "book=none"), ("unknown_name", "options")),
-    (("main", "taken", "halt"), ("exists", "name")), (("echo", "p", "halt"), ("wrong_state", "engine")),
+    (("main", "taken", "halt"), ("exists", "name")), (("echo", "p", "auto-fill"), ("wrong_state", "engine")),
 ])  # fmt: skip
 def test_a_policy_that_cannot_be_is_refused_and_nothing_is_left(world: World, arguments: Any, error: Any) -> None:
     world.verb("create_engine", "echo", "echo")

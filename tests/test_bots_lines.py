@@ -263,6 +263,33 @@ def test_answers_are_told_by_book_and_side_also_of_orders_that_have_just_gone(op
     sound(world)
 
 
+@pytest.mark.parametrize(("options", "heard"), [
+    ("", ["", "", "", ""]), ("book=book-X", ["", "", "", ""]), ("book=book-Y", ["b1 s1", "b2 s2", "b1 s1", "b2 s2"]),
+    ("side=buy", ["s1", "s2", "s1", "s2"]), ("side=sell book=book-X", ["b1", "b2", "b1", "b2"]),
+    ("session=bob", ["b1", "b2 s2", "b1", "b2 s2"]), ("side=buy count=3", ["s1", "s2", "s1", "b2 s2"]),
+])  # fmt: skip
+@pytest.mark.parametrize("auction", [False, True])
+def test_what_becomes_of_a_trade_is_of_the_book_and_side_of_orders_that_have_gone(
+    options: str, heard: list[str], auction: bool
+) -> None:
+    world = market(("X", "Y"))
+    if auction:
+        world.verb("set_phase", "main", "pre_open")
+    world.send("gateway-1", enter(1, "b1", quantity=10), enter(2, "s1", w.SELL, 10))
+    world.send("gateway-1", enter(1, "b2", quantity=10), enter(1, "s2", w.SELL_SHORT, 10))  # with itself
+    world.verb("set_phase", "main", "open")
+    assert not world.machine.query("orders", {"book": "book-X"})
+    world.take_all()
+    add(world, "drop", f"on=answers {options}")
+    told_of = []
+    for verb, *arguments in (("correct_trade", 1, "1.50"), ("correct_trade", 2, "1.50"), ("break_trade", 1),
+                             ("break_trade", 2)):  # fmt: skip
+        world.verb(verb, *arguments)
+        told_of.append(" ".join(sorted(event[2].decode() for event in world.take())))
+    assert told_of == heard
+    sound(world)
+
+
 def test_a_quote_that_is_executed_at_once_is_known_by_its_book_and_side() -> None:
     world = market(("X", "Y"))
     world.send("gateway-1", enter(2, "s", w.SELL, 100))
@@ -459,8 +486,8 @@ OVER_BOTH: list[tuple[str, dict[str, Any], str, str]] = [
     ("duplicate", {"on": "answers"}, "A1 A1 A2 A2", "1:NEW 1:NEW 2:NEW 2:NEW"),
     ("reorder", {"on": "orders"}, "A2 A1", "2:NEW 1:NEW"),
     ("reorder", {"on": "answers"}, "A2 A1", "2:NEW 1:NEW"),
-    ("delay", {"on": "orders", "latencies": [20, 1], "model": "in-turn"}, "A2 A1", "2:NEW 1:NEW"),
-    ("delay", {"on": "answers", "latencies": [20, 1], "model": "in-turn"}, "A2 A1", "2:NEW 1:NEW"),
+    ("delay", {"on": "orders", "latencies": [1_000, 1], "model": "in-turn"}, "A2 A1", "2:NEW 1:NEW"),
+    ("delay", {"on": "answers", "latencies": [1_000, 1], "model": "in-turn"}, "A2 A1", "2:NEW 1:NEW"),
 ]
 
 

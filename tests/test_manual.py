@@ -77,6 +77,33 @@ def test_a_request_shows_what_was_asked(world: World) -> None:
     assert world.machine.query("requests", {"engine": "main", "count": 1})
 
 
+def test_a_request_to_cancel_has_its_number_and_its_own_name() -> None:
+    world = manual("fix44")
+    world.send("gateway-1", submit(ALICE, "a1"))
+    world.verb("accept_request", "main")
+    world.send("gateway-1", (w.WITHDRAW, ALICE, b"a1", b"a1-cancel"), change(ALICE, "a1", "a2"))
+    rows = world.machine.query("requests", {})
+    assert [(row["kind"], row["token"], row.get("request_token"), row.get("new_token")) for row in rows] == [
+        ("withdraw", "a1", "a1-cancel", None), ("change", "a1", None, "a2"),
+    ]  # fmt: skip
+    for row in reversed(rows):
+        assert world.verb("reject_request", "main", request=row["request"])["handled"]
+
+
+@pytest.mark.parametrize(("token", "shown"), [
+    (b"mine".ljust(14), "mine"), (b"a b", "a b"), (b"\x1b[2J".ljust(14), "\\x1b[2J"), (b"\x01S2\xff", "\\x01S2\\xff"),
+])  # fmt: skip
+def test_names_are_shown_without_the_blanks_that_ouch_ends_them_with_nor_what_cannot_be_printed(
+    world: World, token: bytes, shown: str
+) -> None:
+    world.send("gateway-1", enter(ALICE, token))
+    assert waiting(world) == [(1, "enter", shown)]
+    assert world.verb("accept_request", "main")["events"][0]["token"] == shown
+    assert [row["order_id"] for row in world.machine.query("orders", {"book": "book-X"})] == [shown]
+    world.verb("fill_order", number(world, token))
+    assert world.machine.query("trades", {"book": "book-X"})[0]["buy_token"] == shown
+
+
 def test_a_question_is_answered_at_once(world: World) -> None:
     world.send("gateway-1", (w.ASK, ALICE, b"a"))
     assert [event[0] for event in world.take()] == [w.ORDER_STATUS]
@@ -248,7 +275,7 @@ def test_the_command_line_tells_it_in_words(world: World, capsys: pytest.Capture
         "executed a: 40 at 1, added liquidity, match 1, leaves 60",
         "executed a: 10 at 1, added liquidity, match 2, leaves 50",
         "request 2", "canceled a: 50, user, leaves 0",
-        "request 3: ignored", "nothing",
+        "request 3: ignored", "nothing was told, so far",
     ]  # fmt: skip
 
 

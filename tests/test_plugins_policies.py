@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from openoutcry import Exchange, refusals
+from openoutcry import Exchange, refusals, verbs
 from openoutcry import wire as w
 from openoutcry.errors import VerbError
 from openoutcry.fix.dictionary import SHIPPED
 from openoutcry.gateway.ouch42 import REJECT_LETTERS
-from openoutcry.matcher import policies, stage
+from openoutcry.matcher import policies, stage, throttle
 from openoutcry.matcher.machine import Machine
 from openoutcry.messages import from_fix, to_fix, to_ouch
 from openoutcry.plugins import ENGINES, POLICIES
@@ -137,7 +137,7 @@ def test_an_engine_that_fails_to_refuse_has_failed_and_the_client_is_refused_all
     assert heard(world, new("a", Account=account), new("b")) == [(ALICE, "a 8"), (ALICE, "b 8")]
     assert world.machine.query("list", {"kind": "engines"})[0]["failed"]
     world.verb("start_engine", "main")
-    assert heard(world, new("c")) == []
+    assert heard(world, new("c")) == [(ALICE, "c 8")]
 
 
 def test_a_refusal_is_short_whatever_the_message_says(world: World) -> None:
@@ -232,6 +232,23 @@ def test_every_policy_can_be_limited_as_far_as_a_message_says_what_it_is_about(
     same(world)
 
 
+@pytest.mark.parametrize(("options", "refused"), [
+    ("", "bcd"), ("orders=2", "cd"), ("book=X", "b"), ("side=sell", "d"), ("session=bob", ""), ("count=1", "b"),
+    ("probability=0", ""), ("orders=4", ""),
+])  # fmt: skip
+def test_a_halt_refuses_every_new_order_that_comes_after_so_many(world: World, options: str, refused: str) -> None:
+    add(world, "halt", options)
+    orders = new("a"), new("b"), new("c", Symbol="Y", Side="2"), new("d", Symbol="Y", Side="2")
+    world.send("gateway-1", *orders, said(CAROL, CANCEL), said(CAROL, CHANGE))
+    answers = [fields for _, fields in told(world.take())]
+    assert [fields["ClOrdID"] for fields in answers if fields["ExecType"] == "8"] == list(refused)
+    assert {fields["Text"] for fields in answers if fields["ExecType"] == "8"} == ({"halted"} if refused else set())
+    assert state(world)["orders"] == 6 - len(refused)
+    same(world)
+    world.verb("delete_policy", "main", "p")
+    assert heard(world, new("e")) == [(ALICE, "e 0")]
+
+
 def test_messages_wait_and_are_handled_once(world: World) -> None:
     add(world, "delay", "on=orders delay_ms=10")
     assert heard(world, new("a", CAROL, 5), said(CAROL, CANCEL, 6)) == [(CAROL, "c 0")], "the cancel has overtaken it"
@@ -310,6 +327,30 @@ def test_what_waits_goes_with_its_session(world: World) -> None:
     same(world)
 
 
+# ------------------------------------------------------------------------------------------------- too many a second
+def test_messages_beyond_a_rate_are_refused_but_for_cancels(world: World) -> None:
+    world.verb("set_limit", "main", "engine", "main", "messages_per_second", 2)
+    world.send("gateway-1", *(new(name, CAROL, number) for number, name in enumerate("abc", 1)), said(CAROL, CANCEL, 4))
+    first, second, third, cancel = (fields for _, fields in told(world.take()))
+    assert [fields["ExecType"] for fields in (first, second, third, cancel)] == ["0", "0", "8", "0"]
+    assert third["Text"] == "messages_per_second is 2 for engine main: 2 in the last second"
+    same(world)
+    world.now += 10**9
+    assert heard(world, (w.AGAIN, CAROL), new("c", CAROL, 3), new("d", CAROL, 5)) == [(CAROL, "d 0")], "it was answered"
+
+
+def test_messages_beyond_a_rate_wait_for_their_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "QUEUE_MAX", 2)
+    for rule, value in (("messages_per_second", 1), ("throttle", "queue")):
+        world.verb("set_limit", "main", "engine", "main", rule, value)
+    cancel = {**CANCEL, "ClOrdID": "e"}
+    assert heard(world, *(new(name) for name in "abcd"), said(ALICE, cancel)) == [
+        (ALICE, "a 0"), (ALICE, "d 8"), (ALICE, "e OrderCancelReject"),
+    ]  # fmt: skip
+    assert [wait(world, 1_000), wait(world, 1_000), wait(world, 1_000)] == [[(ALICE, "b 0")], [(ALICE, "c 0")], []]
+    same(world)
+
+
 # ------------------------------------------------------------------------------------------------- what clients hear
 @pytest.mark.parametrize("session", [ALICE, CAROL])
 def test_answers_are_lost_doubled_and_late_while_all_happens(world: World, session: int) -> None:
@@ -356,25 +397,37 @@ def test_answers_that_are_held_are_said_before_the_day_ends(world: World) -> Non
 
 
 # ------------------------------------------------------------------------------------------------- which policies
-@pytest.mark.parametrize("kind", ["auto-fill", "auto-cancel", "partial-then-cancel", "halt", "market-maker"])
+@pytest.mark.parametrize("kind", ["auto-fill", "auto-cancel", "partial-then-cancel", "market-maker"])
 def test_a_policy_that_needs_orders_is_refused(world: World, kind: str) -> None:
     before = world.machine.engines["main"].careful, len(world.machine.sessions)
     assert add(world, kind) == ("wrong_state", "engine")
     assert (world.machine.engines["main"].careful, len(world.machine.sessions)) == before
 
 
+@pytest.mark.parametrize("kind", ["counting", "echo"])
+@pytest.mark.parametrize(("verb", "arguments", "instead"), [
+    ("set_limit", ("engine", "other", "max_quantity", 5), "has no orders in books for which max_quantity could hold"),
+    ("kill_switch", ("engine", "other"), "use stop_engine, or a policy auto-reject"),
+    ("halt_market", (), "use stop_engine, or a policy halt"),
+    ("add_policy", ("p", "auto-fill"), "use an engine of kind matching or manual, or here one of: auto-reject, halt,"),
+])  # fmt: skip
+def test_what_would_do_nothing_without_books_is_refused_and_it_is_said_what_would_be_right(
+    world: World, kind: str, verb: str, arguments: tuple[Any, ...], instead: str
+) -> None:
+    world.verb("create_engine", "other", kind)
+    before = world.machine.dump()
+    world.send("control", (w.VERB, 7, verb, verbs.check(verb, ("other", *arguments), {})))
+    ((_, _, (code, field, text), _),) = [event for event in world.take("control") if event[1] == 7]
+    assert (code, field) == ("wrong_state", "engine")
+    assert instead in text
+    assert world.machine.engines["other"].dump() == Machine.load(before).engines["other"].dump()
+
+
 def test_every_kind_that_can_be_there_needs_no_house(world: World) -> None:
-    for kind in ("auto-reject", "silent", "drop", "delay", "duplicate", "reorder"):
+    for kind in ("auto-reject", "halt", "silent", "drop", "delay", "duplicate", "reorder"):
         assert add(world, kind, name=kind)["kind"] == kind
     assert world.machine.desks == {}
     same(world)
-
-
-def test_an_echo_engine_has_no_policies_and_is_not_stopped() -> None:
-    world = World()
-    world.verb("create_engine", "main", "echo")
-    assert add(world, "silent") == ("wrong_state", "engine")
-    assert world.verb("stop_engine", "main") == ("wrong_state", "engine")
 
 
 def test_a_policy_of_ones_own_says_that_it_reads_dictionaries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,7 +440,7 @@ def test_a_policy_of_ones_own_says_that_it_reads_dictionaries(world: World, monk
     assert heard(world, new("a", OrderQty=150), new("b"), said(CAROL, CANCEL)) == [
         (ALICE, "a 8"), (ALICE, "b 0"), (CAROL, "c 0"),
     ]  # fmt: skip
-    assert heard(world, new("c", Symbol="RAISE"), new("d", OrderQty=150)) == []
+    assert heard(world, new("c", Symbol="RAISE"), new("d", OrderQty=150)) == [(ALICE, "c 8"), (ALICE, "d 8")]
     assert world.machine.query("list", {"kind": "policies"})[0]["failed"] == "RuntimeError: as it was asked to"
 
 
@@ -395,6 +448,7 @@ def test_a_policy_of_ones_own_says_that_it_reads_dictionaries(world: World, monk
 OPTIONS = {
     "auto-reject": ("", "on=all probability=30", "on=cancels"), "silent": ("count=2", "on=all probability=20"),
     "drop": ("on=answers probability=20", "on=all probability=20", "on=fills"),
+    "halt": ("orders=5", "side=buy count=3"),
     "delay": ("on=all model=uniform delay_ms=20", "on=answers latencies=1,7,3", "on=fills delay_ms=5 jitter_ms=9"),
     "duplicate": ("copies=2", "on=answers delay_ms=4", "on=fills side=buy"),
     "reorder": ("by=2", "on=answers wait_ms=9", "on=orders book=X session=alice"),
@@ -479,6 +533,11 @@ def test_clients_meet_policies(floor: Floor) -> None:
     lost = client.sell("X", 100, "10")
     client.buy("X", 100, "10").expect_accepted()
     assert lost.status == "sent"
+    policy.delete()
+    policy = engine.add_policy("enough", "halt", orders=2)
+    orders = [client.buy("X", 100, "10") for _ in range(3)]
+    orders[1].expect_accepted()
+    orders[2].expect_rejected("halted")
     policy.delete()
     with pytest.raises(VerbError, match="needs orders in books") as raised:
         engine.add_policy("fill", "auto-fill")

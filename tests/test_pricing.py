@@ -89,6 +89,27 @@ def test_the_same_seeds_make_the_same_path_and_others_another(world: World) -> N
     assert prices(other, pricing_price="100", volatility=50, pricing="walk") != first
 
 
+@pytest.mark.parametrize("anew", ["book", "kind"])
+def test_a_path_can_be_had_again_whatever_came_before(world: World, anew: str) -> None:
+    first = prices(world, pricing_price="100", volatility=50, pricing="walk")
+    if anew == "book":
+        world.verb("delete_book", "book-X")
+        world.verb("create_book", "other", "main", "Z")
+        world.verb("create_book", "book-X", "main", "X")
+    else:
+        world.verb("set_book_property", "book-X", "pricing", "none")
+    assert prices(world, pricing_price="100", volatility=50, pricing="walk") == first
+    sound(world)
+
+
+def test_books_of_one_engine_go_ways_of_their_own(world: World) -> None:
+    for book in ("book-X", "book-Y"):
+        world.verb("set_book_property", book, "pricing_price", "100")
+        world.verb("set_book_property", book, "pricing", "walk")
+    wait(world, 1_000)
+    assert price(world) != price(world, "book-Y")
+
+
 def test_a_mean_reverting_price_comes_back(world: World) -> None:
     prices(world, pricing_price="100", volatility=0, pricing_pull=5_000, pricing="mean-reverting")
     world.verb("set_price", "book-X", "108")
