@@ -82,7 +82,11 @@ class ClientConnection(asyncio.Protocol, ABC):
             return
         in_flight = min(REPLAY_BUFFER, self.endpoint.write_buffer_max)
         self.transport.set_write_buffer_limits(in_flight, in_flight // 4)
-        self.begin(self.hub.clock.monotonic_ns(), login_timeout_ns)
+        try:
+            self.begin(self.hub.clock.monotonic_ns(), login_timeout_ns)
+        except Exception as error:
+            self.hub.broken(self, error)
+            return
         self.hub.wheel.schedule(self, monotonic_ns() + login_timeout_ns)
         self.endpoint.watch.note(CONNECTION, self, "")
 

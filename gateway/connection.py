@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from openoutcry import wire
 from openoutcry.errors import ProtocolError
 from openoutcry.gateway.client import ASKED, GONE, ON, ClientConnection
+from openoutcry.gateway.fence import Fault
 from openoutcry.gateway.managed_watch import LOGGED_ON, LOGON, LOGOUT
 from openoutcry.gateway.soupbintcp import (
     NOT_AUTHORISED,
@@ -79,18 +80,18 @@ class Connection(ClientConnection):
 
     def _take(self, data: bytes) -> None:
         try:
-            events = self.soup.receive(data, self.hub.clock.monotonic_ns())
+            for event in self.soup.receive(data, self.hub.clock.monotonic_ns()):
+                if type(event) is Unsequenced:
+                    self._messages(event.payloads)
+                elif type(event) is LoginRequest:
+                    self._login(event)
+                elif type(event) is Logout:
+                    self.endpoint.watch.note(LOGOUT, self, self.name, "LogoutRequest")
+                    self.close()
+        except Fault as error:
+            self.hub.broken(self, error)
         except ProtocolError as error:
             self.endpoint.protocol_error(self, error)
-            return
-        for event in events:
-            if type(event) is Unsequenced:
-                self._messages(event.payloads)
-            elif type(event) is LoginRequest:
-                self._login(event)
-            elif type(event) is Logout:
-                self.endpoint.watch.note(LOGOUT, self, self.name, "LogoutRequest")
-                self.close()
 
     def _messages(self, payloads: list[bytes]) -> None:
         endpoint, hub = self.endpoint, self.hub
@@ -165,8 +166,7 @@ class Connection(ClientConnection):
         self.state = ON
         self.endpoint.logins += 1
         self.endpoint.watch.note(LOGGED_ON, self, self.name)
-        if self.endpoint.watch.messages:
-            self.endpoint.hand.take_up(self)
+        self.endpoint.hand.take_up(self)
         self.stream = session.stream
         self.sequence = next_sequence(self.request.sequence, self.stream.next - 1)
         self.transport.write(self.soup.accept_login(session.stream_name, self.sequence))

@@ -10,10 +10,11 @@ has chosen one, stays the same for as long as the endpoint exists, also over res
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from abc import ABC, abstractmethod
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from openoutcry.gateway.connection import Connection
 from openoutcry.gateway.managed_watch import Watch
@@ -51,6 +52,15 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+def why(host: str, port: int, error: Exception) -> str:
+    """Why ``listen`` cannot, in words for whoever chose host and port; any other error as it says it."""
+    if isinstance(error, socket.gaierror):
+        return f"host {host!r} is not an IP address"
+    if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+        return f"cannot listen on {host} port {port}: {error.strerror}"
+    return str(error)
+
+
 class Guest(Protocol):
     """A connection, as far as its endpoint needs to know it."""
 
@@ -65,6 +75,13 @@ class Guest(Protocol):
     def configure(self) -> None: ...
 
     def clock_moved(self, moved_ns: int, silent: bool) -> None: ...
+
+
+class _Nobody(asyncio.Protocol):
+    """In place of a connection that could not be made."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
 
 
 class Endpoint(ABC):
@@ -104,7 +121,13 @@ class Endpoint(ABC):
             server.close()
 
     def _accept(self) -> asyncio.Protocol:
-        return self.connection() if self.certificates is None else SecureTransport(self, self.certificates)
+        if self.certificates is not None:
+            return SecureTransport(self, self.certificates)
+        try:
+            return self.connection()
+        except Exception as error:
+            self.hub.broken(self, error)
+            return _Nobody()
 
     @abstractmethod
     def connection(self) -> asyncio.Protocol:
@@ -140,7 +163,7 @@ class Endpoint(ABC):
         self.close()
         self.watch.clear()
         for connection in list(self.connections):
-            connection.finish()
+            self.hub.spare(connection, connection.finish)
 
     def on_timer(self, now_ns: int) -> None:
         """Try again to open."""
@@ -207,7 +230,7 @@ class Endpoint(ABC):
         self.write_buffer_max = int(values["write_buffer_max"])
         self.certificates = Certificates.of(values)
         for connection in list(self.connections):
-            connection.configure()
+            self.hub.spare(connection, connection.configure)
         freed = self.watch.configure(
             bool(values["auto_accept"]), bool(values["auto_receive"]), str(values.get("held_sessions", ""))
         )
@@ -256,6 +279,8 @@ class PacketEndpoint(Endpoint):
         """Who is it?"""
         request = connection.request
         assert request is not None
-        self.hub.logins.check(
-            self.name, request.username, request.password, connection.address, monotonic_ns(), connection.judged
-        )
+
+        def judged(right: bool) -> None:
+            self.hub.spare(connection, connection.judged, right)
+
+        self.hub.logins.check(self.name, request.username, request.password, connection.address, monotonic_ns(), judged)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry import wire
 from openoutcry.errors import ClusterError
-from openoutcry.gateway.endpoint import REOPEN_NS, Endpoint, PacketEndpoint
+from openoutcry.gateway.endpoint import REOPEN_NS, Endpoint, PacketEndpoint, why
+from openoutcry.gateway.fence import trace
 from openoutcry.gateway.plugin import is_plugin, spoken
 from openoutcry.gateway.ports import Ports
 from openoutcry.gateway.protocols import Dialect, dialect, endpoint_kind
+from openoutcry.plugins import fault
 
 if TYPE_CHECKING:
     import socket
@@ -53,7 +55,7 @@ class Hosting:
             self.endpoints.pop(name)
             if wanted is not None and (endpoint.host, endpoint.port) == wanted[4:6]:
                 inherited = endpoint.hand_over()  # it speaks another protocol: nobody finds the port closed
-            endpoint.finish()
+            self._hub.spare(endpoint, endpoint.finish)
         if wanted is None or deleted:
             self._ports.forget(name)
             self._engines.pop(name, None)
@@ -61,7 +63,7 @@ class Hosting:
             return
         try:
             self._make(wanted, inherited)
-        except (OSError, ClusterError) as error:
+        except Exception as error:  # of the system, or whatever somebody's own endpoint does wrong
             if inherited is not None:
                 inherited.close()
             self._not_open(wanted, error)
@@ -86,20 +88,25 @@ class Hosting:
 
     def _new(self, name: str, protocol: str, host: str) -> Endpoint:
         try:
-            return (endpoint_kind(protocol) or PacketEndpoint)(self._hub, name, protocol, host)
+            found = (endpoint_kind(protocol) or PacketEndpoint)(self._hub, name, protocol, host)
         except ClusterError:
             raise
-        except Exception as error:  # whatever somebody's plugin does wrong
-            raise ClusterError(f"an endpoint for {protocol!r} cannot be made: {error!r}") from error
+        except BaseException as error:  # whatever somebody's plugin does wrong, sys.exit() too
+            raise ClusterError(f"an endpoint for {protocol!r} cannot be made: {fault(error)}") from error
+        if not isinstance(found, Endpoint):
+            raise ClusterError(f"an endpoint for {protocol!r} cannot be made: it is no Endpoint, but {found!r:.100}")
+        return found
 
     def _not_open(self, wanted: tuple[Any, ...], error: Exception) -> None:
-        _, name, _, _, host, _, _, _ = wanted
+        _, name, _, _, host, port, _, _ = wanted
         now_ns = monotonic_ns()
-        self._hub.log.warning(now_ns, "open", f"endpoint {name} cannot be opened: {error}")
+        known = isinstance(error, OSError | ClusterError)
+        text = why(host, port, error) if known else fault(error)
+        self._hub.log.warning(now_ns, "open", f"endpoint {name} cannot be opened: {text if known else trace(error)}")
         if name in self.endpoints and self._ports.get(name):
             self._hub.wheel.schedule(self.endpoints[name], now_ns + REOPEN_NS)
         else:
-            self._bound(name, host, 0, str(error)[: wire.SHORT_TEXT_MAX])
+            self._bound(name, host, 0, text[: wire.SHORT_TEXT_MAX])
 
     def _bound(self, name: str, host: str, port: int, error: str) -> None:
         self._hub.out.append((wire.BOUND, name, host, port, error))

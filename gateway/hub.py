@@ -5,6 +5,8 @@ Rule 2. No queue here grows without bound: while the matcher is PAUSE_ABOVE comm
         are not read, and go on in the order in which they stopped.
 Rule 3. The bus socket's file descriptor is edge-triggered: whoever touches the socket looks at its events afterwards
         (``_look``), or the loop would sleep on a message that is there.
+Rule 4. What goes wrong at one connection, whatever it speaks and whoever wrote that, costs that connection: it is
+        dropped with a line in the log (``broken``), and its client can ask for everything again.
 """
 
 from __future__ import annotations
@@ -16,15 +18,16 @@ import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
 from openoutcry import bus, wire
-from openoutcry.errors import WireError
+from openoutcry.errors import ProtocolError, WireError
 from openoutcry.gateway.client import ASKED, ClientConnection
 from openoutcry.gateway.clock import ExchangeClock
 from openoutcry.gateway.delivery import Delivery
+from openoutcry.gateway.fence import trace
 from openoutcry.gateway.fix.sessions import Sessions
 from openoutcry.gateway.hosting import Hosting
 from openoutcry.gateway.logins import Logins
@@ -34,6 +37,9 @@ from openoutcry.gateway.replay import Replay
 from openoutcry.gateway.state import State
 from openoutcry.gateway.store import Store, Stream
 from openoutcry.gateway.wheel import LimitedLog, Wheel
+
+if TYPE_CHECKING:
+    from openoutcry.gateway.endpoint import Endpoint
 
 log = logging.getLogger("openoutcry.gateway")
 
@@ -64,7 +70,7 @@ class Hub:
         self.managed = Managed(self, generation)
         self.hosting = Hosting(self, ports)
         self.state = State(store)
-        self.wheel = Wheel(monotonic_ns())
+        self.wheel = Wheel(monotonic_ns(), self.spare)
         self.replay = Replay(loop, self.clock)
         self.logins = Logins(loop, self.state)
         self.delivery = Delivery(self, self.state, store)
@@ -78,7 +84,7 @@ class Hub:
         self._connections = generation << 32  # numbers of a later life are higher
         self._held: deque[ClientConnection] = deque()
         self._flush_scheduled = self._drain_scheduled = False
-        self.counters = {"flushes": 0, "drains": 0, "malformed_frames": 0, "pauses": 0, "exceptions": 0}
+        self.counters = {"flushes": 0, "drains": 0, "malformed_frames": 0, "pauses": 0, "exceptions": 0, "broken": 0}
 
     def start(self) -> None:
         """Begin with what the store has: endpoints listen again at once."""
@@ -134,7 +140,8 @@ class Hub:
         if self.congested and self.link.backlog + len(self.out) < RESUME_BELOW:
             self.congested = False
         while self._held and not self.congested:
-            self._held.popleft().go_on()
+            held = self._held.popleft()
+            self.spare(held, held.go_on)
 
     def next_connection(self) -> int:
         """A number for a new connection."""
@@ -146,6 +153,28 @@ class Hub:
         self.waiting[connection.number] = connection
         self.out.append(command)
         self.submitted()
+
+    # --------------------------------------------------------------------------------------------- Rule 4
+    def spare(self, guest: Any, act: Callable[..., Any], *arguments: Any) -> None:
+        """Do something for one connection, or endpoint."""
+        try:
+            act(*arguments)
+        except Exception as error:
+            self.broken(guest, error)
+
+    def broken(self, guest: Any, error: Exception) -> None:
+        """What a connection, or an endpoint, did went wrong: log it, and drop the connection."""
+        self.counters["broken"] += 1
+        endpoint = getattr(guest, "endpoint", guest)
+        text = str(error) if isinstance(error, ProtocolError) else trace(error)
+        name, address = getattr(endpoint, "name", "?"), getattr(guest, "address", "itself")
+        self.log.warning(monotonic_ns(), f"broken {name}", f"endpoint {name}: {address}: {text}")
+        try:
+            if endpoint is not guest:
+                guest.drop()
+        except Exception as another:  # it was somebody's own, and broken beyond that
+            text = f"endpoint {name}: {address} is not dropped: {trace(another)}"
+            self.log.warning(monotonic_ns(), f"broken {name}", text)
 
     # --------------------------------------------------------------------------------------------- events in
     def _drain(self) -> None:
@@ -231,7 +260,7 @@ class Hub:
         elif kind == wire.LOGON_REFUSED:
             connection = self.waiting.pop(deed[2], None)
             if connection is not None:
-                connection.refused(deed[3])
+                self.spare(connection, connection.refused, deed[3])
         elif kind == wire.SYSTEM:
             self._end_of_day(deed[1].connection, deed[2])
         elif kind in (wire.ENDPOINT_SET, wire.ENDPOINT_DELETED):
@@ -248,11 +277,11 @@ class Hub:
         if connection is None or session is None or connection.state != ASKED:  # it has gone meanwhile
             self.out.append((wire.LOGOFF, number, connection_number))
         else:
-            connection.start(session)
+            self.spare(connection, connection.start, session)
 
     def _end_of_day(self, connection: ClientConnection | None, stream: Stream | None) -> None:
         if connection is not None and connection.stream is stream:
-            connection.end()
+            self.spare(connection, connection.end)
         else:
             self.retire(stream)
         if self.store.worth_compacting and self.store.live_bytes < COMPACT_LIVE_MAX:
@@ -282,7 +311,7 @@ class Hub:
         self.fix.clock.follow(self.clock.wall_ns)
         for endpoint in self.hosting.endpoints.values():
             for connection in list(endpoint.connections):
-                connection.clock_moved(deed[4], bool(deed[5]))
+                self.spare(connection, connection.clock_moved, deed[4], bool(deed[5]))
 
     def _answer(self, query: tuple[Any, ...]) -> None:
         _, number, _, sender, what, argument = query
@@ -313,7 +342,7 @@ class Hub:
             "loop": type(self.loop).__module__.partition(".")[0],
             **self.counters,
             "congested": self.congested,
-            "endpoints": {name: endpoint.statistics() for name, endpoint in self.hosting.endpoints.items()},
+            "endpoints": {name: self._counted(endpoint) for name, endpoint in self.hosting.endpoints.items()},
             "link": self.link.statistics(),
             "store": self.store.statistics(),
             "delivery": dict(self.delivery.counters),
@@ -323,12 +352,17 @@ class Hub:
             "managed": self.managed.statistics(),
         }
 
+    def _counted(self, endpoint: Endpoint) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.spare(endpoint, lambda: found.update(endpoint.statistics()))
+        return found
+
     def close(self) -> None:
         """Close every port and connection, and give what was submitted to the bus."""
         for endpoint in self.hosting.endpoints.values():
-            endpoint.close()
+            self.spare(endpoint, endpoint.close)
             for connection in list(endpoint.connections):
-                connection.close()
+                self.spare(connection, connection.close)
         self.logins.close()
         self.loop.remove_reader(self._fd)
         self.fix.close()

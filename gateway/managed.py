@@ -26,7 +26,7 @@ from openoutcry import verbs
 from openoutcry.errors import VerbError
 from openoutcry.gateway.client import GONE, HELD, ON
 from openoutcry.gateway.managed_watch import KINDS, Budget, Held, Inbox
-from openoutcry.gateway.managed_words import Answer, bytes_of, fields_of, fitting, refusal, said, taken
+from openoutcry.gateway.managed_words import Answer, bytes_of, fields_of, fitting, refusal, said, skipped, taken
 
 if TYPE_CHECKING:
     from openoutcry.gateway.endpoint import Endpoint
@@ -39,7 +39,7 @@ WAITING_MAX: Final = 256  # questions that wait: as many requests as the control
 REMEMBERED_MAX: Final = 1_024  # answers; a question is asked again for 5 s at most
 REMEMBERED_BYTES_MAX: Final = 4_000_000
 DONE_NS: Final = 4_000_000_000  # for what a deed leads to: a login judged, a command acknowledged
-CONNECTIONS_SHOWN: Final = 400  # of one gateway: an answer has some 200,000 characters at most
+CONNECTIONS_SHOWN: Final = 400  # at a time: an answer has some 200,000 characters at most
 
 Plan = Generator[int, None, Any]
 
@@ -83,7 +83,7 @@ class Managed:
     def ask(self, number: int, sender: str, what: str, argument: str) -> None:
         """Take a question; it is answered now or later."""
         if what == "connections":
-            self._reply(sender, number, (1, json.dumps(self._connections())))
+            self._reply(sender, number, (1, json.dumps(self._connections(skipped(argument)))))
             return
         try:
             key, given = taken(argument)
@@ -173,6 +173,7 @@ class Managed:
         """The endpoint's properties have changed; freed: whose messages wait no longer."""
         watch, hand = endpoint.watch, endpoint.hand
         if watch.messages:
+            watch.name_types(hand.named)
             for connection in list(endpoint.connections):
                 hand.take_up(connection)
         for inbox in freed:
@@ -207,18 +208,19 @@ class Managed:
             hand.read_on(connection)
 
     # --------------------------------------------------------------------------------------------- connections
-    def _connections(self) -> list[dict[str, Any]]:
-        """Every connection, those that wait for a hand first."""
+    def _connections(self, skip: int) -> dict[str, Any]:
+        """How many connections there are, and some of them after the first `skip`; those that wait for a hand first."""
         found = [
             (connection, endpoint)
             for endpoint in self._hub.hosting.endpoints.values()
             for connection in endpoint.connections
         ]
         found.sort(key=lambda each: (getattr(each[0], "state", GONE) != HELD, getattr(each[0], "number", 0)))
-        return [
+        rows = [
             {"gateway": self._hub.name, "endpoint": endpoint.name, **endpoint.hand.row(connection)}
-            for connection, endpoint in found[:CONNECTIONS_SHOWN]
+            for connection, endpoint in found[skip : skip + CONNECTIONS_SHOWN]
         ]
+        return {"total": len(found), "rows": rows}
 
     def _accept_session(self, endpoint: str, connection: int | None, timeout_ms: int) -> Plan:
         found = self._endpoint(endpoint)
@@ -236,15 +238,17 @@ class Managed:
             yield until_ns
         return {"endpoint": endpoint, **found.hand.row(guest), "since": since}
 
-    def _reject_session(self, endpoint: str, connection: int | None, reason: str) -> Plan:
+    def _reject_session(self, endpoint: str, connection: int | None, timeout_ms: int, reason: str) -> Plan:
         found = self._endpoint(endpoint)
-        guest = yield from self._held_login(found, connection, 0)
+        guest = yield from self._held_login(found, connection, timeout_ms)
         row = {"endpoint": endpoint, **found.hand.row(guest)}
         found.hand.refuse(guest, reason)
         return {**row, "state": "rejected"}
 
     def _held_login(self, endpoint: Endpoint, number: int | None, timeout_ms: int) -> Plan:
         until_ns = monotonic_ns() + timeout_ms * 1_000_000
+        if not endpoint.hand.able:
+            raise endpoint.hand.cannot()
         while True:
             waiting = endpoint.watch.waiting
             found = next(iter(waiting.values()), None) if number is None else waiting.get(number)
@@ -268,15 +272,18 @@ class Managed:
         return {**row, "state": "half-open" if how == "half-open" else "dropped", "how": how}
 
     # --------------------------------------------------------------------------------------------- messages
-    def _next_message(self, endpoint: str, session: str, timeout_ms: int) -> Plan:
+    def _next_message(self, endpoint: str, session: str, timeout_ms: int, native: bool) -> Plan:
         hand = self._endpoint(endpoint).hand
+        if not hand.able:
+            raise hand.cannot()
         name = hand.session_name(session)
         until_ns = monotonic_ns() + timeout_ms * 1_000_000
         while (held := hand.endpoint.watch.inbox(name).oldest(unseen=True)) is None:
             if monotonic_ns() >= until_ns:
                 return None
             yield until_ns
-        row = {"number": held.number, "session": name, "MsgType": held.type, **hand.shown(held.message, name)}
+        shown = hand.shown(held.message, name, native)
+        row = {"number": held.number, "session": name, "MsgType": held.type, **shown}
         held.shown = True
         return fitting(row)
 
@@ -311,8 +318,9 @@ class Managed:
         return hand, inbox, held
 
     def _send_session_message(
-        self, endpoint: str, session: str, message: str, raw: str, sequence: int, checksum: int, length: int
-    ) -> Plan:
+        self, endpoint: str, session: str, message: str, raw: str, sequence: int, checksum: int, length: int,
+        native: bool,
+    ) -> Plan:  # fmt: skip
         hand = self._endpoint(endpoint).hand
         name = hand.session_name(session)
         if bool(message) == bool(raw):
@@ -323,13 +331,15 @@ class Managed:
         sent = (
             hand.send_raw(name, bytes_of(raw))
             if raw
-            else hand.send(name, fields_of(message), sequence, checksum, length)
+            else hand.send(name, fields_of(message), sequence, checksum, length, native)
         )
         yield from ()
         return {"endpoint": endpoint, "session": name, **sent}
 
     # --------------------------------------------------------------------------------------------- waiting
-    def _wait_for(self, endpoint: str, kind: str, session: str | None, timeout_ms: int, since: int) -> Plan:
+    def _wait_for(
+        self, endpoint: str, kind: str, session: str | None, timeout_ms: int, since: int, native: bool
+    ) -> Plan:
         found = self._endpoint(endpoint)
         watch, hand = found.watch, found.hand
         if kind not in KINDS and not hand.is_type(kind):
@@ -347,7 +357,7 @@ class Managed:
             yield until_ns
         row = {"number": event.number, "endpoint": endpoint, "kind": event.kind or "session", "session": event.session,
                "connection": event.connection, "address": event.address, "MsgType": event.type}  # fmt: skip
-        return row if event.message is None else fitting({**row, **hand.shown(event.message, event.session)})
+        return row if event.message is None else fitting({**row, **hand.shown(event.message, event.session, native)})
 
     def _endpoint(self, name: str) -> Endpoint:
         found = self._hub.hosting.endpoints.get(name)

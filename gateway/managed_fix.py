@@ -24,7 +24,7 @@ from openoutcry.gateway.fix import identity
 from openoutcry.gateway.fix.admission import without_secrets
 from openoutcry.gateway.fix.connection import FixConnection, may_have_come
 from openoutcry.gateway.managed_hand import HalfOpen, Hand, Managed
-from openoutcry.gateway.managed_watch import MESSAGE, SESSION_MESSAGE, Held
+from openoutcry.gateway.managed_watch import MESSAGE, SESSION_MESSAGE, UNNAMED, Held
 
 if TYPE_CHECKING:
     from openoutcry.clients.fixmessages import Encoded, Vocabulary
@@ -61,6 +61,8 @@ class ManagedFixConnection(Managed, FixConnection):
         number = watch.note(MESSAGE, self, name, kind, message, size)
         if not watch.holds(name):
             super()._hand_on(hosted, message)
+            if not watch.messages:
+                self.let_go(1)
             return
         inbox = hosted.inbox = watch.inbox(name)
         inbox.put(Held(number, kind, message, size, (hosted.store.resets, int(message[34]))))
@@ -73,14 +75,12 @@ class ManagedFixConnection(Managed, FixConnection):
         if type(event) is Admin and event.message.kind not in (b"5", b"A"):
             kind = self.type_of(hosted, event.message)
             self.endpoint.watch.note(SESSION_MESSAGE, self, hosted.name, kind, event.message, len(event.message.raw))
+            if not self.endpoint.watch.messages:
+                self.let_go(1)
 
     def type_of(self, hosted: Hosted, message: Message) -> str:
-        """MsgType's name."""
-        from openoutcry.messages import name_of
-
-        hand = self.endpoint.hand
-        assert isinstance(hand, FixHand)
-        return name_of(message.kind, hand.words(hosted.settings))
+        """MsgType's name, when somebody asks for such."""
+        return self.endpoint.hand.named(hosted.name, message) if self.endpoint.watch.messages else UNNAMED
 
 
 class HalfOpenFix(HalfOpen, FixConnection):
@@ -123,19 +123,30 @@ class FixHand(Hand):
         known = any(name in each.message_named for each in (words.application, words.transport))
         return known or re.fullmatch("U[A-Za-z0-9]{1,9}", name) is not None
 
-    def shown(self, message: Message, session: str) -> dict[str, Any]:
-        """See Hand; nothing that is secret."""
-        message = without_secrets(message)
-        from openoutcry.messages import NEWEST, from_fix, vocabulary
+    def words_of(self, session: str) -> Vocabulary:
+        """The same, of a session by its name; the newest, when there is none any more."""
+        from openoutcry.messages import NEWEST, vocabulary
 
         hosted = self.hub.fix.get(self.endpoint.name, session)
-        words = self.words(hosted.settings) if hosted is not None else vocabulary(NEWEST)
+        return self.words(hosted.settings) if hosted is not None else vocabulary(NEWEST)
+
+    def shown(self, message: Message, session: str, native: bool = False) -> dict[str, Any]:
+        """See Hand; nothing that is secret."""
+        message = without_secrets(message)
+        from openoutcry.messages import from_fix
+
         number = message.get(34) or b""
         return {
             "sequence": int(number) if number.isdigit() else 0,
-            "message": from_fix(message, words),
+            "message": from_fix(message, self.words_of(session), native=native),
             "raw": message.raw.hex(),
         }
+
+    def named(self, session: str, message: Message) -> str:
+        """See Hand."""
+        from openoutcry.messages import name_of
+
+        return name_of(message.kind, self.words_of(session))
 
     def hand_over(self, session: str, held: Held) -> bool:
         """See Hand."""
@@ -158,13 +169,15 @@ class FixHand(Hand):
         if hosted is not None:
             self.hub.fix.has_taken(hosted)
 
-    def send(self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int) -> dict[str, Any]:
+    def send(
+        self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int, native: bool
+    ) -> dict[str, Any]:
         """See Hand."""
         from openoutcry.messages import to_fix
 
         hosted = self.hosted(session)
         now_ns = self.hub.fix.clock.tick()
-        message = to_fix(fields, self.words(hosted.settings), time_ns=now_ns)
+        message = to_fix(fields, self.words(hosted.settings), native=native, time_ns=now_ns)
         number = hosted.store.next_out + sequence
         if not 1 <= number <= NUMBER_MAX:
             text = f"sequence is {sequence}, the next number is {hosted.store.next_out}: there is none before 1"

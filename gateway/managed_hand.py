@@ -2,7 +2,8 @@
 
 ``Hand`` is what all protocols have in common; OUCH's is openoutcry.gateway.managed_ouch, FIX's managed_fix. It is made
 when somebody first needs it. A connection that is held, or whose messages are noted or held, is given another class
-(``take_up``), a ``Managed`` one: so one that nobody holds pays nothing.
+(``take_up``), a ``Managed`` one. It has its own back when nobody has asked for its first messages (``let_go``): so one
+that nobody holds pays nothing for all the others.
 
 Invariant: a hand does nothing that the protocol could not: it stores before it sends, and its messages are numbered.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.errors import VerbError
 from openoutcry.gateway.client import ASKED, GONE, HELD, ON, RETRY_NS, SILENT, ClientConnection
+from openoutcry.gateway.managed_watch import FIRST_MAX
 
 if TYPE_CHECKING:
     from openoutcry.gateway.endpoint import Endpoint
@@ -30,6 +32,13 @@ class Managed(ClientConnection):
     """A connection whose login is held, or whose messages are noted, and held if they are to be."""
 
     untimed: tuple[int, ...] = (HELD,)  # states that have no time-out
+    noted = 0  # messages, while nobody has asked for any
+
+    def let_go(self, count: int) -> None:
+        """So many messages more were noted that nobody has asked for: those are enough."""
+        self.noted += count
+        if self.noted >= FIRST_MAX and self.state == ON:
+            self.__class__ = type(self).__bases__[-1]
 
     def has_room(self, data: bytes) -> bool:
         """Whether what has come can be taken. Else it stays here, and nothing more is read."""
@@ -70,11 +79,30 @@ class HalfOpen(ClientConnection):
     drop = finish
 
 
+_kinds: Final[dict[tuple[type, type], type]] = {}
+
+
+def become(connection: Any, kind: type) -> None:
+    """Give a connection the class `kind`; one whose class is somebody's own keeps what that adds."""
+    own = type(connection)
+    if own in kind.__mro__:
+        connection.__class__ = kind
+        return
+    if (kind, own) not in _kinds:
+        _kinds[kind, own] = type(f"{kind.__name__}Of{own.__name__}", (kind, own), {})
+    connection.__class__ = _kinds[kind, own]
+
+
 class Hand:
     """See the module. connection: whatever speaks with one client of this protocol.
 
     This one is for endpoints whose hand nobody has written: it can look, and end connections, and no more.
     """
+
+    @property
+    def able(self) -> bool:
+        """Whether log-ons and messages can be held."""
+        return type(self) is not Hand
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -145,9 +173,16 @@ class Hand:
         """Whether messages can have that MsgType."""
         return False
 
-    def shown(self, message: Any, session: str) -> dict[str, Any]:
-        """A received message for people: ``message``, its fields as openoutcry.messages names them, and more."""
+    def shown(self, message: Any, session: str, native: bool = False) -> dict[str, Any]:
+        """A received message for people: ``message``, its fields as openoutcry.messages names them, and more.
+
+        native: its fields as its protocol names them.
+        """
         return {"message": {}}
+
+    def named(self, session: str, message: Any) -> str:
+        """MsgType's name of a message that was noted; "" when there is none."""
+        return ""
 
     def hand_over(self, session: str, held: Held) -> bool:
         """Give a message that waited to the engine. False: nothing comes of it."""
@@ -156,8 +191,10 @@ class Hand:
     def discarded(self, session: str) -> None:
         """A message that waited was thrown away."""
 
-    def send(self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int) -> dict[str, Any]:
-        """The session's next message, made wrong as asked for. Raises VerbError."""
+    def send(
+        self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int, native: bool
+    ) -> dict[str, Any]:
+        """The session's next message, made wrong as asked for; native: named as its protocol does. Raises VerbError."""
         raise self.cannot()
 
     def send_raw(self, session: str, data: bytes) -> dict[str, Any]:

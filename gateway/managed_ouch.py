@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from openoutcry.errors import ProtocolError, VerbError
 from openoutcry.gateway.client import ASKED, GONE, HELD, ON
 from openoutcry.gateway.connection import Connection
-from openoutcry.gateway.managed_hand import HalfOpen, Hand, Managed
-from openoutcry.gateway.managed_watch import MESSAGE, Held
+from openoutcry.gateway.managed_hand import HalfOpen, Hand, Managed, become
+from openoutcry.gateway.managed_watch import MESSAGE, UNNAMED, Held
 from openoutcry.gateway.soupbintcp import NOT_AUTHORISED, SEQUENCED, SESSION_NOT_AVAILABLE, LoginRequest, packets
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class ManagedConnection(Managed, Connection):
 
     untimed = (HELD, ASKED)  # nor has the judgement of a login that was held
 
+    def wake(self) -> None:
+        """Its login goes on: what it has not said while that was held does not count as silence."""
+        self._take(b"")  # the session layer looks at the time
+
     def _take(self, data: bytes) -> None:
         if self.has_room(data):
             super()._take(data)
@@ -37,9 +41,9 @@ class ManagedConnection(Managed, Connection):
     def _messages(self, payloads: list[bytes]) -> None:
         watch, name, hand = self.endpoint.watch, self.name, self.endpoint.hand
         assert isinstance(hand, PacketHand)
-        holds = watch.holds(name)
+        asked, holds = watch.messages, watch.holds(name)
         for payload in payloads:
-            kind = hand.type_of(payload)
+            kind = hand.type_of(payload) if asked else UNNAMED
             number = watch.note(MESSAGE, self, name, kind, payload, len(payload))
             if holds:
                 watch.inbox(name).put(Held(number, kind, payload, len(payload)))
@@ -47,6 +51,8 @@ class ManagedConnection(Managed, Connection):
             self.endpoint.messages_in += len(payloads)
         else:
             super()._messages(payloads)
+        if not asked:
+            self.let_go(len(payloads))
 
 
 class HalfOpenPackets(HalfOpen, Connection):
@@ -71,17 +77,28 @@ class PacketHand(Hand):
 
         return name in (LOGIN, LOGOUT, *(kind.name for kind in messages_ouch.INBOUND.values()))
 
-    def shown(self, message: Any, session: str) -> dict[str, Any]:
+    def shown(self, message: Any, session: str, native: bool = False) -> dict[str, Any]:
         """See Hand."""
         if isinstance(message, LoginRequest):
             return {"message": {"MsgType": LOGIN, "Username": message.username, "Session": message.session,
                                 "SequenceNumber": message.sequence}}  # fmt: skip
-        read = self.endpoint.dialect.read
         try:
-            fields = dict(read(message)) if read is not None else {}
+            fields = self._fields(message, native)
         except (ProtocolError, VerbError) as error:
             return {"message": {}, "error": str(error), "raw": message.hex()}
         return {"message": fields, "raw": message.hex()}
+
+    def _fields(self, payload: bytes, native: bool) -> dict[str, Any]:
+        if native and self.endpoint.protocol == OUCH:
+            from openoutcry.messages import from_ouch
+
+            return from_ouch(payload, True, native=True)
+        read = self.endpoint.dialect.read  # the names that a protocol of somebody's own has are its own
+        return dict(read(payload)) if read is not None else {}
+
+    def named(self, session: str, message: Any) -> str:
+        """See Hand."""
+        return self.type_of(message)
 
     def type_of(self, payload: bytes) -> str:
         """MsgType's name of a client's message, "" when there is none."""
@@ -103,7 +120,9 @@ class PacketHand(Hand):
         self.hub.submitted()
         return not ignored
 
-    def send(self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int) -> dict[str, Any]:
+    def send(
+        self, session: str, fields: dict[str, Any], sequence: int, checksum: int, length: int, native: bool
+    ) -> dict[str, Any]:
         """See Hand."""
         found = self.session(session)
         if length and self.endpoint.protocol != OUCH:
@@ -118,7 +137,7 @@ class PacketHand(Hand):
         stream, connection = found.stream, found.connection
         if length or sequence:
             connection = self.connected(session)
-        packet = self._packet(fields)
+        packet = self._packet(fields, native)
         sent = _with_length(packet, length) if length else packet
         skipped, times = max(sequence, 0), 1 + max(-sequence, 0)
         store = self.hub.store
@@ -128,13 +147,13 @@ class PacketHand(Hand):
             connection.deliver(skipped + 1, sent * times, self.hub.clock.monotonic_ns())
         return {"sequence": stream.next - 1, "sent": live, "raw": sent.hex()}
 
-    def _packet(self, fields: dict[str, Any]) -> bytes:
+    def _packet(self, fields: dict[str, Any], native: bool) -> bytes:
         """A message for a client, framed. Raises VerbError."""
         dialect, time_ns = self.endpoint.dialect, self.hub.clock.wall_ns()
         if self.endpoint.protocol == OUCH:  # strictly: a field too many is a mistake of the test's
             from openoutcry.messages import to_ouch
 
-            return packets(SEQUENCED, [to_ouch(fields, False, time_ns=time_ns)])
+            return packets(SEQUENCED, [to_ouch(fields, False, native=native, time_ns=time_ns)])
         if dialect.write is None:
             text = f"messages of protocol {dialect.name} are not known by name: send raw bytes"
             raise VerbError("bad_argument", "message", text)
@@ -143,12 +162,12 @@ class PacketHand(Hand):
     # --------------------------------------------------------------------------------------------- connections
     def take_up(self, connection: Any) -> None:
         """See Hand."""
-        if type(connection) is Connection and connection.state == ON:
-            connection.__class__ = ManagedConnection
+        if isinstance(connection, Connection) and connection.state == ON and not isinstance(connection, Managed):
+            become(connection, ManagedConnection)
 
     def hold(self, connection: Any) -> None:
         """See Hand."""
-        connection.__class__ = ManagedConnection
+        become(connection, ManagedConnection)
         connection.state = HELD
         self.endpoint.watch.waiting[connection.number] = connection
 
@@ -156,6 +175,7 @@ class PacketHand(Hand):
         """See Hand."""
         del self.endpoint.watch.waiting[connection.number]
         connection.state = ASKED
+        connection.wake()
         self.endpoint.judge(connection)
 
     def refuse(self, connection: Any, text: str) -> None:

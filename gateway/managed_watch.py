@@ -1,7 +1,7 @@
 """What happens at one endpoint, as ``wait_for`` shows it, and what waits there for a hand: log-ons and messages.
 
 ``Watch`` is the endpoint's, for as long as it lives. Connections tell it what happens to them (``note``): a few lines a
-connection, always; messages only once somebody has asked for them, or holds them (``messages``).
+connection, always, and its first messages; all messages once somebody has asked for them, or holds them (``messages``).
 
 Rule 1. Nothing here grows without bound: of what happened the newest EVENTS_MAX are kept, and EVENTS_BYTES_MAX of their
         messages; a session's messages that wait are HELD_MAX, or HELD_BYTES_MAX, or HELD_TOTAL_MAX with those of all
@@ -18,6 +18,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from openoutcry.gateway.managed import Managed
 
 EVENTS_MAX: Final = 1_000  # of one endpoint: a test that has fallen behind further than that has lost its way
@@ -25,6 +27,9 @@ EVENTS_BYTES_MAX: Final = 1_000_000
 HELD_MAX: Final = 1_000  # messages of one session
 HELD_BYTES_MAX: Final = 1_000_000
 HELD_TOTAL_MAX: Final = 128_000_000  # bytes of all sessions together, as they are in memory: a peer can log on as many
+FIRST_MAX: Final = (
+    100  # messages of a connection that are noted before anybody has asked for any: what a test sends first
+)
 OVERHEAD: Final = 2_000  # of a message that is kept, beside its bytes, at most
 
 CONNECTION: Final = "connection"
@@ -34,6 +39,7 @@ LOGOUT: Final = "logout"
 DISCONNECT: Final = "disconnect"
 MESSAGE: Final = "message"
 KINDS: Final = (CONNECTION, LOGON, LOGGED_ON, LOGOUT, DISCONNECT, MESSAGE)
+UNNAMED: Final = "?"  # the type of a message that nobody has asked for yet: to name it takes time
 SESSION_MESSAGE: Final = ""  # kind of what the session layer answers by itself: it is found by its MsgType alone
 
 
@@ -142,6 +148,12 @@ class Watch:
             self._bytes -= self._events.popleft().size
         self._managed.happened()
         return number
+
+    def name_types(self, type_of: Callable[[str, Any], str]) -> None:
+        """Name the messages that were noted before anybody asked. type_of: of a session and a message, its MsgType."""
+        for place, event in enumerate(self._events):
+            if event.type == UNNAMED:
+                self._events[place] = event._replace(type=type_of(event.session, event.message))
 
     @property
     def newest(self) -> int:

@@ -28,6 +28,15 @@ def taken(text: str) -> tuple[str, dict[str, Any]]:
     return key, given
 
 
+def skipped(text: str) -> int:
+    """How many rows a question leaves out; 0 when it does not say, or cannot be read."""
+    try:
+        found = json.loads(text).get("skip", 0)
+    except (AttributeError, ValueError, RecursionError):
+        return 0
+    return found if type(found) is int and found >= 0 else 0
+
+
 def said(value: Any) -> Answer:
     """An answer."""
     body = json.dumps(value)

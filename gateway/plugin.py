@@ -3,7 +3,8 @@
 ``spoken`` is a protocol that is spoken with such an engine: the same session layer, and all application messages as
 ECHO and ECHOED. For FIX there is openoutcry.gateway.fix.plugin.
 
-Invariant: what is rendered is a function of the event and its time; whatever a client sends is passed on or counted.
+Invariant: what is rendered is a function of the event and its time; whatever a client sends is passed on or counted,
+unless it is the protocol that does wrong (openoutcry.gateway.fence).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import plugins, wire
 from openoutcry.errors import ProtocolError, VerbError
+from openoutcry.gateway.fence import Fault
+from openoutcry.plugins import fault
 
 if TYPE_CHECKING:
     from openoutcry.gateway.protocols import Dialect
@@ -49,8 +52,12 @@ def _commands(read: Callable[[bytes], Mapping[str, Any]] | None) -> Callable[[in
         for payload in payloads:
             try:
                 data = packed(0, read(payload)) if read is not None else b""
-            except ProtocolError:
+            except Fault:
+                raise
+            except (ProtocolError, VerbError):
                 data = b""
+            except (TypeError, ValueError, RecursionError) as error:
+                raise Fault(f"what the protocol's read returned is no message: {fault(error)}") from None
             if data and len(data) <= LENGTH_MAX:
                 out.append((wire.ECHO, session, data))
             else:

@@ -8,10 +8,12 @@ or name that function as an entry point ``mine`` of the group ``openoutcry.proto
 every gateway finds it when an endpoint first asks for ``mine``.
 
 A protocol that is more than packets (FIX: messages numbered by an application, in sessions that outlive days) brings an
-endpoint of its own: ``register_endpoint``.
+endpoint of its own: ``register_endpoint``. One that is packets, with more around them, has both: its class of endpoints
+is derived from PacketEndpoint and has a function ``make_dialect``.
 
 Invariant: nothing else in the gateway knows what a message looks like. What ``render`` returns is stored as it is and
-sent as it is, now and in every replay.
+sent as it is, now and in every replay. What a protocol of somebody's own does wrong ends at its fence
+(openoutcry.gateway.fence).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from openoutcry import plugins
 from openoutcry.errors import ClusterError
+from openoutcry.gateway.fence import fenced
 from openoutcry.gateway.soupbintcp import ServerSession
 
 if TYPE_CHECKING:
@@ -77,6 +80,8 @@ class Dialect(NamedTuple):
     read(payload), write(fields, stamp): a client's message as a dictionary with FIX's names (openoutcry.messages), and
         such a dictionary as a packet, for engines of somebody's own; None: they cannot be reached with this protocol.
         They raise ProtocolError and VerbError.
+    client: where the class of its clients in scenarios is, as "module:Class" (openoutcry.scenarios.plugged), since
+        no gateway needs it; "": they cannot be recorded and replayed.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Dialect(NamedTuple):
     skip: Callable[[bytes, int], int]
     read: Callable[[bytes], Mapping[str, Any]] | None = None
     write: Callable[[Mapping[str, Any], int], bytes] | None = None
+    client: str = ""
 
 
 class SoupSession(ServerSession):
@@ -144,6 +150,11 @@ def register_protocol(name: str, factory: Callable[[], Dialect]) -> None:
     _factories[name] = factory
 
 
+def registered() -> dict[str, Callable[[], Dialect]]:
+    """What ``register_protocol`` was given, beside the built-in ones."""
+    return {name: factory for name, factory in _factories.items() if factory not in _OWN}
+
+
 def dialect(name: str) -> Dialect:
     """A dialect of protocol `name`. Raises ClusterError when nobody registered it."""
     _load(name)
@@ -151,9 +162,12 @@ def dialect(name: str) -> Dialect:
     if factory is None:
         raise ClusterError(f"no protocol {name!r}; there are: {', '.join(sorted(_factories))}")
     try:
-        return factory()
-    except Exception as error:  # whatever somebody's plugin does wrong
-        raise ClusterError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
+        found = factory()
+    except BaseException as error:  # whatever somebody's plugin does wrong, sys.exit() too
+        raise ClusterError(f"protocol {name!r} cannot be made: {plugins.fault(error)}") from error
+    if not isinstance(found, Dialect):
+        raise ClusterError(f"protocol {name!r} cannot be made: its function returned {found!r:.100}, no Dialect")
+    return found if factory in _OWN else fenced(found)
 
 
 _offered: dict[str, str] = {}
@@ -175,6 +189,8 @@ def _load(name: str) -> None:
         raise ClusterError(str(error)) from None
     if isinstance(found, type):
         register_endpoint(name, lambda: cast(MakeEndpoint, found))
+        if hasattr(found, "make_dialect"):  # it is one of packets
+            register_protocol(name, found.make_dialect)
     else:
         register_protocol(name, found)
 
@@ -186,8 +202,8 @@ def _installed(name: str) -> Callable[[], Dialect] | None:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             register_protocol(name, point.load())
-        except Exception as error:
-            raise ClusterError(f"protocol {name!r} of {point.value} cannot be loaded: {error}") from None
+        except BaseException as error:
+            raise ClusterError(f"protocol {name!r} of {point.value} cannot be loaded: {plugins.fault(error)}") from None
         return _factories[name]
     return None
 
@@ -215,6 +231,7 @@ def _write_ouch(fields: Mapping[str, Any], stamp: int) -> bytes:
 
 
 register_protocol("ouch42", _ouch42)
+_OWN: Final = (_ouch42,)  # what makes the dialects that need no fence
 
 
 def _fix() -> MakeEndpoint:

@@ -50,6 +50,6 @@ class Replay:
             connection = queue.popleft()
             connection.replaying = False
             if connection.state == ON and not connection.live:
-                connection.feed(now_ns)
+                connection.hub.spare(connection, connection.feed, now_ns)
         if queue:
             self._schedule()

@@ -28,7 +28,7 @@ from openoutcry.errors import OpenOutcryError
 from openoutcry.gateway.hub import Hub
 from openoutcry.gateway.ports import Ports
 from openoutcry.gateway.store import Store
-from openoutcry.plugins import look_also_in
+from openoutcry.plugins import begin
 from openoutcry.process import Settings, set_up_logging
 
 _makers: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop]
@@ -57,9 +57,10 @@ class Gateway:
     def __init__(self, directory: bus.Directory, name: str) -> None:
         self.loop = new_loop()
         self.exit_code = 0
+        self._ended = False
         for number in (signal.SIGTERM, signal.SIGINT):
             # Not add_signal_handler: uvloop loses a signal that comes between it and run_forever.
-            signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self.loop.stop))
+            signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self._end))
         self.loop.set_exception_handler(self._unhandled)
         path = directory.path / f"gateway-{name}"
         self.store = Store(path)
@@ -82,7 +83,12 @@ class Gateway:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 50, 100)
-        self.loop.run_forever()
+        while not self._ended:
+            try:
+                self.loop.run_forever()
+            except SystemExit:  # of a protocol of somebody's own: it is not for it to say when the gateway ends
+                self.hub.counters["exceptions"] += 1
+                log.exception("in the loop: somebody wanted to end this process")
 
     def close(self) -> None:
         """Close ports and connections, flush the store."""
@@ -106,6 +112,10 @@ class Gateway:
     def _fatal(self, code: int, reason: str) -> None:
         log.error("stopping: %s", reason)
         self.exit_code = code
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = True
         self.loop.stop()
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -127,7 +137,7 @@ def run(directory: bus.Directory, name: str, settings: Settings) -> int:
     """Serve as gateway `name` until SIGTERM or SIGINT (0), a refusal of the matcher (3), or a failure (1, 4)."""
     set_up_logging(name, settings.log_level)
     raise_file_limit()
-    look_also_in(settings.plugin_path)
+    begin(settings.plugins, settings.plugin_path)
     try:
         lock = directory.lock(name)
         gateway = Gateway(directory, name)

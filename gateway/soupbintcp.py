@@ -277,9 +277,12 @@ class Framer:
 
 def _text(data: bytes, name: str) -> str:
     try:
-        return data.strip(_BLANKS).decode("ascii")
+        text = data.strip(_BLANKS).decode("ascii")
     except UnicodeDecodeError:
         raise ProtocolError(f"{name} is not ASCII") from None
+    if not text.isprintable():  # no verb could name such a session
+        raise ProtocolError(f"{name} has characters that cannot be printed")
+    return text
 
 
 def _number(data: bytes, name: str) -> int:

@@ -139,7 +139,7 @@ class State:
         return wanted is not None and wanted[3].startswith("fix")
 
     def engine_changed(self, endpoint: str) -> None:
-        """An endpoint serves an engine of another kind: what its sessions speak is to be looked up anew."""
+        """An endpoint serves another engine, maybe of another kind: what its sessions speak is to be looked up anew."""
         for session in self.sessions.values():
             if session.endpoint == endpoint:
                 session.dialect = None

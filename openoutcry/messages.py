@@ -59,6 +59,8 @@ def to_ouch(
     """The bytes of an OUCH 4.2 message. time_ns: for a TransactTime that is not given. Raises VerbError."""
     if not native:
         return messages_ouch.write(fields, inbound, None if strict else is_fix_name, time_ns)
+    if time_ns is not None and not inbound:
+        fields = {"timestamp": ouch42.time_of_day(time_ns), **fields}
     try:
         return ouch42.encode(ouch42.INBOUND if inbound else ouch42.OUTBOUND, fields)
     except ProtocolError as error:

@@ -63,6 +63,7 @@ def vocabulary(version: str | Vocabulary) -> Vocabulary:
     return _vocabulary(version) if isinstance(version, str) else version
 
 
+@lru_cache(1)  # asked for each field of each message, and `load` looks at the disk
 def _newest() -> Dictionary:
     return load(NEWEST.replace(".", ""))
 

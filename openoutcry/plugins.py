@@ -28,7 +28,9 @@ Where to go next: matcher/pluginengine.py (an engine in the machine), matcher/pl
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -37,7 +39,7 @@ from openoutcry.errors import OpenOutcryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Client", "Engine", "Hands", "PluginError", "allowed", "entry_point", "register_engine", "resolve"]
+__all__ = ["Client", "Engine", "Hands", "PluginError", "allowed", "entry_point", "fault", "register_engine", "resolve"]
 
 ENGINES: Final = "openoutcry.engines"  # groups of entry points
 POLICIES: Final = "openoutcry.policies"
@@ -45,8 +47,26 @@ PROTOCOLS: Final = "openoutcry.protocols"
 GROUPS: Final = (ENGINES, POLICIES, PROTOCOLS)
 
 
+log = logging.getLogger("openoutcry.plugins")
+
+FAULT_MAX: Final = 256  # characters: as long as any text for people on the bus
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
 class PluginError(OpenOutcryError):
     """Something that is to be loaded cannot be; the text says what and why."""
+
+
+def fault(error: BaseException) -> str:
+    """What somebody's own code has raised, in a line.
+
+    It is the same in every replay (an object's address is left out), and never raises, whatever the error is.
+    """
+    try:
+        text = " ".join(_ADDRESS.sub("", str(error)).split())
+    except BaseException as another:  # an error that cannot even say what it is
+        text = f"its text cannot be had, that raises {type(another).__name__}"
+    return f"{type(error).__name__}: {text}"[:FAULT_MAX].encode("utf-8", "replace").decode()
 
 
 class Client(NamedTuple):
@@ -143,14 +163,40 @@ class Engine:
         self.state = state
 
 
-# ------------------------------------------------------------------------------------------------- kinds
+# ------------------------------------------------------------------------------------------------- registering
+def begin(setting: str, path: str) -> None:
+    """Import the modules that the setting `plugins` names, that they can register what they have.
+
+    path: directories in which they are looked for as well. One that is not there may be a name for others below it.
+    """
+    look_also_in(path)
+    for name in _modules(setting):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+                log.warning("%s, which the setting `plugins` names, cannot be imported: %s", name, fault(error))
+        except BaseException as error:  # whatever somebody's module does while it is imported, sys.exit() too
+            log.warning("%s, which the setting `plugins` names, cannot be imported: %s", name, fault(error))
+
+
+def path_of(thing: Any) -> str:
+    """The path by which something that was registered is found again, "" when it is not found so."""
+    path = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
+    try:
+        return path if resolve(path) is thing else ""
+    except PluginError:
+        return ""
+
+
 _engines: Final[dict[str, Callable[[], Engine]]] = {}
 
 
 def register_engine(name: str, factory: Callable[[], Engine]) -> None:
     """Let engines be of a kind of that name. Raises ValueError when it is taken.
 
-    It has to be called in the matcher's process before it starts; else use ``load_engine`` or an entry point.
+    factory: a class of a module, by whose path it is found again. It has to be called when the matcher's process
+    starts, by a module that the setting `plugins` names; else use ``load_engine`` or an entry point.
     """
     if name in _engines or name in BUILT_IN:
         raise ValueError(f"there is an engine of kind {name!r} already")
@@ -169,8 +215,12 @@ def registered() -> Mapping[str, Callable[[], Engine]]:
 def allowed(setting: str, path: str) -> bool:
     """Whether the setting `plugins` names the module of ``module:attribute``, or one that it is below."""
     module = path.partition(":")[0]
+    return any(module == name or module.startswith(name + ".") for name in _modules(setting))
+
+
+def _modules(setting: str) -> list[str]:
     names = [name.strip().removesuffix(".*") for name in setting.split(",")]
-    return any(name and (module == name or module.startswith(name + ".")) for name in names)
+    return [name for name in names if name]
 
 
 def look_also_in(path: str) -> None:
@@ -185,8 +235,8 @@ def resolve(path: str) -> Any:
         found = importlib.import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
-    except Exception as error:  # whatever somebody's module does while it is imported
-        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # whatever somebody's module does while it is imported, sys.exit() too
+        raise PluginError(f"{path} cannot be loaded: {fault(error)}") from error
     return found
 
 

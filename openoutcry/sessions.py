@@ -88,7 +88,9 @@ def wait_for(exchange: Exchange, endpoint: str, kind: str, session: str | None, 
         who = f"of {session!r} " if session is not None else ""
         text = f"no {kind} {who}at endpoint {endpoint!r} after {timeout:g} s"
         if kind[:1].isupper() or kind == "message":
-            text += "; messages are noted while auto_receive or auto_accept is false, or once they have been waited for"
+            from openoutcry.gateway.managed_watch import FIRST_MAX
+
+            text += f"; until somebody waits for one, or holds any, the first {FIRST_MAX} of a connection are noted"
         raise ClusterError(text)
     return found
 
@@ -161,6 +163,10 @@ class Session:
             raise ClusterError("a session without a user's name can only be held by its endpoint's auto_receive")
         self.exchange.set_session_property(self.endpoint, str(self), "auto_receive", value)
 
+    def describe(self) -> Record:
+        """Everything about it, with its settings. Raises VerbError for one whose client has never come."""
+        return self.exchange.describe(str(self), "session", self.endpoint)
+
     def next_message(self, timeout: float = TIMEOUT_S) -> HeldMessage:
         """The oldest message that waits and has not been returned yet; it still waits then.
 
@@ -182,14 +188,19 @@ class Session:
         """Throw a message away, by default the oldest."""
         return self.exchange.discard_message(self.endpoint, str(self), message)
 
-    def send(self, message: Mapping[str, Any] | bytes, sequence: int = 0, checksum: int = 0, length: int = 0) -> Record:
+    def send(
+        self, message: Mapping[str, Any] | bytes, sequence: int = 0, checksum: int = 0, length: int = 0,
+        native: bool = False,
+    ) -> Record:  # fmt: skip
         """Send the client a message: fields as openoutcry.messages names them, or bytes as they are.
 
-        sequence, checksum, length: added to the right one.
+        sequence, checksum, length: added to the right one. native: fields as the protocol names them.
         """
         if isinstance(message, bytes):
             return self.exchange.send_session_message(self.endpoint, str(self), raw=message)
-        return self.exchange.send_session_message(self.endpoint, str(self), message, "", sequence, checksum, length)
+        return self.exchange.send_session_message(
+            self.endpoint, str(self), message, "", sequence, checksum, length, native
+        )
 
     def drop(self, how: str = "clean") -> Record:
         """End its client's connection: ``clean``, ``reset`` (TCP RST) or ``half-open``."""

@@ -123,3 +123,36 @@ def ouch_too() -> Dialect:
 def raises() -> Dialect:
     """A protocol that cannot be made."""
     raise RuntimeError("as it was asked to")
+
+
+class Till(Engine):
+    """Numbers orders as they come, fills each a little later if nobody cancels it before, and knows each name once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: dict[str, Any] = {"orders": 0, "open": {}}
+
+    def message(self, client: Client, message: dict[str, Any]) -> None:
+        name = f"{client.number} {message.get('OrigClOrdID', message.get('ClOrdID'))}"
+        if message["MsgType"] == "NewOrderSingle":
+            self.state["orders"] += 1
+            order = {field: message[field] for field in ("ClOrdID", "Symbol", "Side", "OrderQty")}
+            order |= {"OrderID": str(self.state["orders"]), "OrdType": "2", "Price": "10"}
+            self.state["open"][name] = [client.number, order]
+            self.report(client.number, order, "0", LeavesQty=order["OrderQty"])
+            self.hands.later(self.hands.draw(40, self.state["orders"]), name)
+        elif name in self.state["open"]:
+            number, order = self.state["open"].pop(name)
+            self.report(number, order, "4", CxlQty=order["OrderQty"])
+
+    def due(self, data: Any) -> None:
+        if data in self.state["open"]:
+            number, order = self.state["open"].pop(data)
+            self.report(number, order, "F", LastQty=order["OrderQty"], LastPx="10", TrdMatchID=order["OrderID"])
+
+    def report(self, number: int, order: dict[str, Any], kind: str, **more: Any) -> None:
+        done = more.get("LastQty", 0)
+        self.hands.send(number, {
+            "MsgType": "ExecutionReport", "ExecID": str(self.hands.number()), "ExecType": kind, "CumQty": done,
+            "OrdStatus": {"F": "2"}.get(kind, kind), "AvgPx": "10" if done else "0", "LeavesQty": 0, **order, **more,
+        })  # fmt: skip

@@ -103,6 +103,24 @@ def test_a_client_is_told_what_never_happened(floor: Floor) -> None:
     client.buy(SYMBOL, 10, "10").expect_accepted()  # and its numbers are as they should be
 
 
+@shows(verbs="next_message wait_for send_session_message")
+def test_messages_have_their_protocols_own_names_on_request(floor: Floor) -> None:
+    client, session = held(floor)
+    order = client.buy(SYMBOL, 100, "10")
+    found = floor.exchange.next_message(floor.endpoint(), str(session), 4_000, native=True)
+    again = floor.exchange.wait_for(floor.endpoint(), "NewOrderSingle", str(session), 4_000, native=True)
+    assert found is not None and again is not None and found["message"] == again["message"]
+    names = ("35", "11", "38", "55") if floor.is_fix else ("message_type", "order_token", "shares", "stock")
+    assert [str(found["message"][name]) for name in names] == ["D" if floor.is_fix else "O", order.name, "100", SYMBOL]
+    session.process()
+    order.expect_accepted()
+    report = {"35": "8", "37": "77", "17": "x-1", "150": "4", "39": "4", "11": order.name, "54": "1", "55": SYMBOL,
+              "38": "100", "14": "0", "151": "0", "6": "0"}  # fmt: skip
+    canceled = {"message_type": "C", "order_token": order.name, "decrement_shares": 100, "reason": "U"}
+    session.send(report if floor.is_fix else canceled, native=True)
+    order.expect_canceled(100)
+
+
 @shows(verbs="send_session_message")
 def test_a_client_is_sent_garbage(floor: Floor) -> None:
     """FIX passes it over, and for SoupBinTCP it is the end."""

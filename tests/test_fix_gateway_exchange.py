@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from openoutcry import Exchange
 from tests.fix_gateway_world import FixClient, until
-from tests.fix_wire import Pairs, stamp
+from tests.fix_wire import Pairs, framed, stamp
 
 
 @pytest.fixture
@@ -74,6 +75,19 @@ def test_sessions_are_set_up_changed_and_deleted_by_verbs(exchange: Exchange) ->
         assert (told := fields(client))["150"] == "4" and told["11"] == "a"
         assert fields(client)["58"] == "the session has been deleted"
     assert exchange.statistics()["gateway-1"]["endpoints"]["fix"]["sessions"] == {}
+
+
+def test_a_client_that_is_logged_out_for_a_mistake_and_does_not_answer_is_closed(exchange: Exchange) -> None:
+    endpoint = exchange.create_endpoint("fix", "main", "fix44")
+    exchange.create_session("fix", SenderCompID="OO", TargetCompID="CLIENT", LogoutTimeout=1)
+    with FixClient(endpoint.port, begin="FIX.4.4") as client:
+        client.log_on(heartbeat=600)
+        assert fields(client)["35"] == "A"
+        client.theirs = "ELSEWHERE"
+        client.send("35=0")
+        assert [fields(client)["35"] for _ in range(2)] == ["3", "5"]
+        client.socket.settimeout(30)  # less than until its timers are looked at for another reason
+        assert client.read() is None
 
 
 def test_numbers_go_on_over_days_and_a_client_is_told_when_there_is_none(exchange: Exchange) -> None:
@@ -151,3 +165,13 @@ def test_one_port_speaks_every_version(exchange: Exchange) -> None:
             client.send(f"35=D|11=a|21=1|38=100|40=2|44=50|54=1|55=AAPL{time}")
             report = fields(client)
             assert (report["35"], report["11"], report["39"]) == ("8", "a", "0"), (version, report)
+
+
+def test_why_a_logon_is_not_even_answered_is_in_the_log(exchange: Exchange) -> None:
+    endpoint = exchange.create_endpoint("fix", "main", "fix44")
+    with socket.create_connection(endpoint.address) as client:
+        head = ["8=FIX.4.4", "35=A", "34=1", "49=ME", "52=20200101-00:00:00", "56=OO"]
+        client.sendall(framed([*head, "98=0", "108=30"]))
+        assert client.recv(1) == b""
+    assert "127.0.0.1 is not let in: the Logon's SendingTime is not near the present" in exchange.log("gateway-1")
+    assert exchange.statistics()["gateway-1"]["endpoints"]["fix"]["unwanted_logons"] == 1

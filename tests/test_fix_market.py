@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from openoutcry import feed
+from openoutcry import feed, verbs
 from openoutcry import wire as w
 from openoutcry.clients.replica import Book
 from openoutcry.feed import Correction, Stats, Trade
@@ -159,9 +159,51 @@ def test_a_subscription_is_ended_by_its_client_or_with_its_connection(world: Wor
     assert world.ask(client, request(subscribe=2)) == []
     assert world.source.followed == {}
     world.ask(client, request())
-    client.application.logged_off()
+    world.market.forget(client)
     assert world.source.followed == {}
     world.market.changed([])
+
+
+@pytest.mark.parametrize("version", FROM_42)
+def test_requests_begin_anew_with_the_books_of_another_engine(world: World, version: str) -> None:
+    client, other = world.client(version), world.client(name="BEN")
+    world.source.add("Y")
+    for asked in (request(), request("0", "once", 0, 0, "", "Y"), request("0", "gone", 1, 1, "", "X", "Y")):
+        assert world.ask(client, asked)[0][0] == (35, "W")
+    world.source.add("X", "other")
+    world.source.books.clear()
+    world.floor.services.engine = "other"  # type: ignore[attr-defined]  # as the gateway's own has it
+    world.market.begin_anew(client)
+    world.market.begin_anew(client)  # and back, and there again, before anybody has answered
+    world.loop.run()
+    snapshot, reject = told(client)
+    assert (snapshot[0], of(snapshot, 262), of(snapshot, 268)) == ((35, "W"), "r", "0")
+    assert (reject[0], of(reject, 262), of(reject, 58)) == ((35, "Y"), "gone", "unknown symbol Y")
+    assert {topic: followed.watchers for (topic, _), followed in world.source.followed.items()} == {"X": 1}
+    assert told(other) == []
+    world.ask(client, request(subscribe=2))
+    assert world.source.followed == {}
+
+
+@pytest.mark.parametrize("version", FROM_42)
+def test_statuses_are_told_anew_with_another_engine(world: World, version: str) -> None:
+    client = world.client(version)
+    world.source.add("Y")
+    for asked in ("35=e|324=x|55=X|263=1", "35=e|324=y|55=Y|263=1", "35=g|335=q|263=1"):
+        assert len(world.ask(client, asked)) == 1
+    world.source.add("X", "other", "closed")
+    world.floor.services.engine = "other"  # type: ignore[attr-defined]  # as the gateway's own has it
+    world.market.begin_anew(client)
+    world.loop.run()
+    found = {of(message, 324) or of(message, 335): message for message in told(client)}
+    assert {name: (message[0][1], of(message, 325)) for name, message in found.items()} == {
+        "x": ("f", "Y"), "y": ("f", None), "q": ("h", "Y"),
+    }  # fmt: skip
+    assert (of(found["y"], 326), of(found["q"], 340)) == ("20", "3")
+    world.change("X", partial(goes_to, "halted"))
+    assert [(of(message, 324), of(message, 325)) for message in told(client)] == [("x", "Y")]
+    world.market.forget(client)
+    assert world.source.followed == {}
 
 
 def test_sessions_that_follow_the_same_book_share_it(world: World) -> None:
@@ -282,6 +324,21 @@ def test_the_list_of_securities(world: World, version: str, monkeypatch: pytest.
     assert of(none, 560) == "2"
     (kind,) = world.ask(client, "35=x|320=q|559=1|167=CS")
     assert [value for tag, value in kind if tag == 55] == ["X"]
+
+
+@pytest.mark.parametrize("version", FROM_42)
+@pytest.mark.parametrize(
+    ("kind", "newest"),
+    [("equity", "CS"), ("future", "FUT"), ("option", "OPT"), ("fx", "FXSPOT"), ("ndf", "FXNDF"), ("crypto", "CASH")],
+)
+def test_a_kind_of_instrument_is_said_by_the_best_name_that_a_version_has(
+    world: World, version: str, kind: str, newest: str
+) -> None:
+    assert kind in verbs.BOOK_PROPERTIES["security_type"].choices
+    world.source.add("K", security_type=kind)
+    (one,) = world.ask(world.client(version), "35=c|320=q|321=0|55=K")
+    said = of(one, 167)
+    assert said == newest if version == "FIX.5.0SP2" else said in ("CS", "FUT", "OPT", "CASH", "FOR", "NONE", None)
 
 
 @pytest.mark.parametrize("version", FROM_42)

@@ -84,3 +84,63 @@ def test_subscriptions_end_with_a_connection_that_is_lost(exchange: Exchange) ->
         read(client)
         assert followed() == before + 1
     wait_until(lambda: followed() == before)
+
+
+@pytest.mark.parametrize("kind", ["matching", "manual"])
+def test_a_client_whose_endpoint_serves_another_engine_follows_that_ones_books(exchange: Exchange, kind: str) -> None:
+    exchange.create_engine(kind, kind)
+    for symbol in ("X", "Z"):
+        exchange.create_book(f"{kind}-{symbol}", kind, symbol)
+    exchange.desk(kind, "maker").enter("other", f"{kind}-X", "buy", 5, "7.00")
+    endpoint = exchange.create_endpoint(f"to-{kind}", "main", "fix")
+    with FixClient(endpoint.port, begin="FIX.4.4", ours="MOVED") as client:
+        client.send("35=A|98=0|108=30")
+        read(client)
+        for name, symbol in (("r", "X"), ("s", "Y")):
+            client.send(f"35=V|262={name}|263=1|264=0|265=1|267=1|269=1|146=1|55={symbol}")
+            assert read(client)[2] == (35, "W")
+        client.send("35=e|324=e|55=X|263=1")
+        assert (326, "17") in read(client)
+        endpoint.set_engine(kind)
+        told = sorted((dict(read(client)) for _ in range(3)), key=lambda fields: fields[35])
+        assert [fields[35] for fields in told] == ["W", "Y", "f"]
+        snapshot, reject, status = told
+        assert (snapshot[262], snapshot[55], snapshot[268]) == ("r", "X", "0")
+        assert (reject[262], reject[281], reject[58]) == ("s", "0", "unknown symbol Y")
+        assert (status[324], status[325], status[326]) == ("e", "Y", "17")
+        exchange.desk("main", "maker").enter(f"to-{kind}", "book-x", "sell", 1, "99.00")
+        exchange.desk(kind, "maker").enter("new", f"{kind}-X", "sell", 3, "98.00")
+        for _ in exchange.requests(kind):
+            exchange.accept_request(kind)
+        increment = read(client)
+        assert increment[2] == (35, "X") and (270, "98") in increment and (270, "99") not in increment
+        exchange.desk("main", "maker").cancel(f"to-{kind}")
+        client.socket.close()
+    with FixClient(endpoint.port, begin="FIX.4.4", ours="MOVED") as client:  # nothing is left of it for the next one
+        client.send("35=A|98=0|108=30|141=Y")
+        read(client)
+        exchange.halt(f"{kind}-X")
+        exchange.mass_cancel(kind, book=f"{kind}-X")
+        client.send("35=1|112=all")
+        assert (112, "all") in read(client)
+
+
+def test_an_engine_without_books_has_nothing_to_follow(exchange: Exchange) -> None:
+    exchange.create_engine("mirror", "echo")
+    endpoint = exchange.create_endpoint("to-mirror", "main", "fix44")
+    with FixClient(endpoint.port, begin="FIX.4.4", ours="MOVED") as client:
+        client.send("35=A|98=0|108=30")
+        read(client)
+        client.send("35=V|262=r|263=1|264=0|265=1|267=1|269=0|146=1|55=X")
+        assert read(client)[2] == (35, "W")
+        client.send("35=g|335=g|263=1")
+        assert (340, "2") in read(client)
+        endpoint.set_engine("mirror")
+        told = sorted((dict(read(client)) for _ in range(2)), key=lambda fields: fields[35])
+        assert [(fields[35], fields.get(262), fields.get(340)) for fields in told] == [
+            ("Y", "r", None),
+            ("h", None, "3"),
+        ]
+        exchange.desk("main", "maker").enter("quiet", "book-x", "buy", 1, "1.00")
+        client.send("35=1|112=all")
+        assert (112, "all") in read(client)

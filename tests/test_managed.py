@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from openoutcry import Exchange
+from openoutcry.clients.control import ControlClient
 from openoutcry.errors import ClusterError, VerbError
+from openoutcry.gateway.managed_watch import FIRST_MAX
 from openoutcry.handles import Endpoint
+from tests.fix_gateway_world import until
 from tests.fix_wire import VERSIONS
 from tests.managed_world import Peer, gone, logged_on, market, over_fix, over_ouch, peer, refusal, states
 
@@ -59,6 +63,25 @@ def test_accepting_waits_for_a_client(door: Endpoint) -> None:
     client.log_on()
     door.accept_session()
     client.expect_welcome()
+
+
+@pytest.mark.parametrize(("verb", "then"), [("accept_session", "logged on"), ("reject_session", "rejected")])
+def test_a_verb_about_a_log_on_can_wait_for_it(exchange: Exchange, door: Endpoint, verb: str, then: str) -> None:
+    def waiting() -> bool:
+        return any(part["managed"]["questions"] for part in exchange.statistics().values() if "managed" in part)
+
+    client = peer(door)
+    with ControlClient(exchange.directory) as other, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(other.call, verb, door.name, timeout_ms=4_000)
+        until(waiting, "a question that waits")
+        client.log_on()
+        row = answer.result()
+    assert (row["session"], row["state"]) == (client.session, then)
+
+
+def test_rejecting_waits_for_a_client(door: Endpoint) -> None:
+    with pytest.raises(ClusterError, match=r"nobody waits to be let in at endpoint 'orders', after 0\.01 s"):
+        door.reject_session("not today", 0.01)
 
 
 def test_a_log_on_that_is_rejected_ends_the_connection(door: Endpoint) -> None:
@@ -114,6 +137,25 @@ def test_a_client_that_goes_while_it_waits_waits_no_more(door: Endpoint) -> None
     assert refusal(door.exchange.accept_session, door) == ("wrong_state", "connection")
 
 
+def test_a_client_that_has_said_more_and_goes_while_it_waits_waits_no_more(door: Endpoint) -> None:
+    client = held(door)
+    client.send_order("a1")
+    client.log_out()
+    client.close()
+    assert door.wait_for("disconnect")["session"] == client.session
+    assert not states(door)
+
+
+def test_a_client_that_says_more_than_is_read_is_let_in_all_the_same(exchange: Exchange) -> None:
+    door = market(exchange, "fix44", auto_accept=False)
+    client = held(door)
+    for number in range(1_000):
+        client.send_order(f"a{number}")
+    door.accept_session()
+    client.expect_welcome()
+    assert [client.told() for _ in range(1_000)] == [f"accepted a{number}" for number in range(1_000)]
+
+
 def test_a_client_that_cannot_connect_says_why_nobody_came(door: Endpoint) -> None:
     def connect() -> None:
         raise ValueError("no network")
@@ -129,6 +171,16 @@ def test_a_held_log_on_has_no_time_out(door: Endpoint) -> None:
     assert silent.told() == ""  # who has not asked has one
     door.accept_session()
     client.expect_welcome()
+
+
+def test_what_a_client_has_not_said_while_it_was_held_is_no_silence(door: Endpoint) -> None:
+    door.exchange.clock.stop()
+    client = held(door)
+    door.exchange.clock.advance(hours=8, silent=True)
+    door.accept_session()
+    client.expect_welcome()
+    client.send_order("a1")
+    assert client.told() == "accepted a1"
 
 
 def test_what_a_client_sends_with_its_log_on_is_taken_after_it(door: Endpoint) -> None:
@@ -330,14 +382,29 @@ def test_what_happens_can_be_waited_for_one_after_the_other(endpoint: Endpoint) 
     ]  # fmt: skip
 
 
-def test_messages_are_noted_once_somebody_has_waited_for_one(endpoint: Endpoint) -> None:
+def test_the_first_messages_of_a_connection_are_noted_before_anybody_waits(endpoint: Endpoint) -> None:
     client, session = logged_on(endpoint)
-    with pytest.raises(ClusterError, match=r"no NewOrderSingle .* messages are noted while"):
-        endpoint.wait_for("NewOrderSingle", timeout=0)
+    with pytest.raises(ClusterError, match=r"no logout .* after 0 s$"):
+        endpoint.wait_for("logout", timeout=0)  # that is no message
+    for number in range(FIRST_MAX + 50):
+        client.send_order(f"a{number}")
+        assert client.told() == f"accepted a{number}"
+    found = [session.wait_for(kind) for kind in ("NewOrderSingle", "message", *["NewOrderSingle"] * (FIRST_MAX - 2))]
+    assert [row["message"]["ClOrdID"] for row in found] == [f"a{number}" for number in range(FIRST_MAX)]
+    with pytest.raises(ClusterError, match=r"no NewOrderSingle .* the first 100 of a connection are noted"):
+        session.wait_for("NewOrderSingle", 0)
+    client.send_order("b")  # somebody has waited
+    assert client.told() == "accepted b"
+    assert session.wait_for("NewOrderSingle")["message"]["ClOrdID"] == "b"
+
+
+def test_messages_of_the_session_layer_are_among_the_first(exchange: Exchange) -> None:
+    client, session = over_fix(market(exchange, "fix44"))
+    client.client.send("35=1|112=there")
     client.send_order("a1")
     assert client.told() == "accepted a1"
-    found = session.wait_for("NewOrderSingle")
-    assert found["message"]["ClOrdID"] == "a1"
+    assert session.wait_for("TestRequest")["message"]["TestReqID"] == "there"
+    assert session.wait_for("message")["MsgType"] == "NewOrderSingle"
 
 
 def test_a_kind_that_cannot_be_waited_for_is_refused(exchange: Exchange, endpoint: Endpoint) -> None:

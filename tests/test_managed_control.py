@@ -98,7 +98,7 @@ def test_the_connections_of_every_gateway_that_answers_are_listed() -> None:
     roles = [("gateway-2", "gateway"), ("control", "control"), ("gateway-1", "gateway")]
     answered(outside, 0, [{"name": name, "role": role} for name, role in roles])
     assert [question.to for _, question in outside.queries[1:]] == ["gateway-1", "gateway-2"]
-    answered(outside, 1, [{"connection": 1}])
+    answered(outside, 1, {"total": 1, "rows": [{"connection": 1}]})
     outside.desk.tick(d.ANSWER_NS - d.MARGIN_NS)
     assert json.loads(outside.answer.value) == [{"connection": 1}]
 

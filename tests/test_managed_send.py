@@ -211,6 +211,17 @@ def test_a_clean_end_is_the_protocols(endpoint: Endpoint) -> None:
     endpoint.wait_for("logged_on", since=session.since)
 
 
+@pytest.mark.parametrize("verb", ["drop_session", "logout_session", "end_of_day", "delete_endpoint"])
+def test_who_does_not_answer_a_logout_is_closed_although_the_clock_stands_still(exchange: Exchange, verb: str) -> None:
+    endpoint = market(exchange, "fix44")
+    endpoint.create_session(SenderCompID="OO", TargetCompID="CLIENT", LogoutTimeout=1)
+    client, session = over_fix(endpoint)
+    exchange.clock.stop()
+    arguments = {"end_of_day": ("main",), "delete_endpoint": ("orders",)}.get(verb, ("orders", session.name))
+    exchange.call(verb, *arguments)
+    assert [client.told(), client.told()] == ["logout", ""]
+
+
 def test_a_reset_is_one(endpoint: Endpoint) -> None:
     client, session = logged_on(endpoint)
     session.drop("reset")

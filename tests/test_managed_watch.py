@@ -5,10 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.gateway import managed_watch as m
+from openoutcry.gateway.client import ON
+from openoutcry.gateway.connection import Connection
+from openoutcry.gateway.fix.connection import FixConnection
+from openoutcry.gateway.managed_fix import ManagedFixConnection
+from openoutcry.gateway.managed_hand import become
+from openoutcry.gateway.managed_ouch import ManagedConnection
 
 CONNECTION = SimpleNamespace(number=7, address="127.0.0.1")
 
@@ -54,7 +61,6 @@ def test_an_event_is_found_by_kind_or_type_and_session_the_oldest_first() -> Non
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=50), st.integers(0, 1_500))
-@settings(deadline=None)
 def test_no_more_is_kept_than_the_limits_allow(sizes: list[int], small: int) -> None:
     one = watch()
     for _ in range(small):
@@ -122,3 +128,28 @@ def test_messages_wait_where_the_endpoint_or_the_session_says_so() -> None:
     assert one.configure(True, False, "") == []
     assert one.configure(True, True, "A") == [one.inboxes["C"]]
     assert one.messages  # once they have been noted, they go on being noted
+
+
+@pytest.mark.parametrize(("own", "held"), [(Connection, ManagedConnection), (FixConnection, ManagedFixConnection)])
+def test_a_connection_whose_first_messages_nobody_asks_for_has_its_own_class_back(own: Any, held: Any) -> None:
+    class Mine(own):  # type: ignore[misc]  # derived from a parameter
+        pass
+
+    for kind in (own, Mine):
+        connection = object.__new__(kind)
+        connection.state = ON
+        become(connection, held)
+        assert isinstance(connection, held) and isinstance(connection, kind)
+        connection.let_go(m.FIRST_MAX - 1)
+        assert isinstance(connection, held)
+        connection.let_go(1)
+        assert type(connection) is kind
+
+
+def test_types_are_named_when_somebody_asks() -> None:
+    one = watch()
+    note(one, m.LOGON, "A", "Logon")
+    note(one, m.MESSAGE, "A", m.UNNAMED)
+    assert one.find("NewOrderSingle", None, 0) is None
+    one.name_types(lambda session, message: f"{session} {message}")
+    assert [event.type for event in one._events] == ["Logon", "A None"]

@@ -95,8 +95,8 @@ def test_loading_and_using_in_one_batch() -> None:
         assert row.value["engine"] == "plugged"
 
 
-@pytest.mark.parametrize("victim", ["matcher", "gateway-1"])
-def test_kill_9_while_orders_come_leaves_each_of_them_done_once(victim: str) -> None:
+@pytest.mark.parametrize("victims", [["matcher"], ["gateway-1"], ["matcher", "gateway-1"]], ids="+".join)
+def test_kill_9_while_orders_come_leaves_each_of_them_done_once(victims: list[str]) -> None:
     with Exchange(plugins="tests") as exchange:
         exchange.load_engine("counting", COUNTING)
         exchange.create_engine("plugged", "counting").create_endpoint("fix", "fix44")
@@ -104,8 +104,9 @@ def test_kill_9_while_orders_come_leaves_each_of_them_done_once(victim: str) -> 
         for number in range(200):
             new_order(client, f"o{number}")
         client.next("ExecutionReport")
-        exchange.kill(victim)
-        exchange.restart(victim)
+        for victim in victims:
+            exchange.kill(victim)
+        exchange.restart(*victims)
         client.reconnect()
         new_order(client, "last")
         numbers = {"o0": "1"}
@@ -257,7 +258,10 @@ def test_what_an_installed_package_offers_is_found_by_its_name(tmp_path: Path, m
         assert exchange.create_engine("plugged", "mine").kind == "mine"
         main = exchange.create_engine("main")
         main.create_book("x", "X")
+        unused = next(dict(row) for row in exchange.list("policy_kinds") if row["kind"] == "mine")
+        assert unused["meaning"].startswith("tests.plugin_parts:Even, of an installed package: its options are shown")
         main.add_policy("even", "mine")
+        assert "count" in [row["option"] for row in exchange.list("policy_kinds") if row["kind"] == "mine"]
         client = exchange.ouch_client(main.create_endpoint("orders", "mine"))
         client.buy("X", 3, "10").expect_rejected()
         client.buy("X", 4, "10").expect_accepted()

@@ -29,4 +29,4 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         exchange = names.get("exchange")
         if isinstance(exchange, Exchange):
             exchange.stop()
-    assert len(BLOCKS) == 12
+    assert len(BLOCKS) == 14

@@ -75,7 +75,6 @@ class Application:
         self.book = Book()
         self.counters = {"unsupported": 0, "dont_know_trade": 0, "business_rejects": 0, "orphans": 0, "answered": 0}
         self.copies: Any = services.copies if services is not None else None
-        self._market: Any = None  # once the client has asked for some of it
         self._stamp_ns = -1
         self._stamp = b""
         self._handlers: dict[bytes, Callable[[Message, list[Any], bool], None]] = {
@@ -129,10 +128,7 @@ class Application:
         """The client is there."""
 
     def logged_off(self) -> None:
-        """The client has gone: its subscriptions end with its connection."""
-        if self._market is not None:
-            self._market.forget(self)
-            self._market = None
+        """The client has gone."""
 
     def statistics(self) -> dict[str, int]:
         """Counters, and how many orders it remembers."""
@@ -243,9 +239,9 @@ class Application:
 
     def _unsupported(self, message: Message) -> None:
         if message.kind in _MARKET_KINDS:
-            self._market = self.services.market
-            if self._market is not None:
-                self._market.take(self, message)
+            market = self.services.market
+            if market is not None:
+                market.take(self, message)
                 return
         self.counters["unsupported"] += 1
         if self._level < BUSINESS_LEVEL:

@@ -13,7 +13,8 @@ Rule 1. Until a Logon is judged (openoutcry.gateway.fix.admission), nothing is a
 Rule 2. A session has one connection. A second one is closed, and the first hears nothing of it.
 Rule 3. First stored, then sent: at the end of every input, ``_settle`` commits what it made the session say.
 Rule 4. Nothing is kept for a client that it does not read, beyond ``write_buffer_max``; nothing of what it sends is
-        taken while the matcher is behind (``hub.congested``), beyond the one read that waits in ``_held``.
+        taken while the matcher is behind (``hub.congested``), beyond the one read that waits in ``_held``, or while
+        its Logon is held, beyond ``AHEAD_MAX``.
 Rule 5. Whatever it sends, only this connection suffers.
 """
 
@@ -28,7 +29,8 @@ from openoutcry.fix.message import Message, Shape
 from openoutcry.fix.rejects import LEVELS, business_reject
 from openoutcry.fix.resend import RESEND_BYTES
 from openoutcry.fix.session import Admin, Disconnect, LoggedOn, LoggedOut, LogonRequested
-from openoutcry.gateway.client import ASKED, GONE, ON, RETRY_NS, SILENT, ClientConnection
+from openoutcry.fix.states import State
+from openoutcry.gateway.client import ASKED, GONE, HELD, ON, RETRY_NS, SILENT, ClientConnection
 from openoutcry.gateway.fix.admission import Admission, without_secrets
 from openoutcry.gateway.managed_watch import LOGGED_ON, LOGON, LOGOUT
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from openoutcry.gateway.fix.hosted import Hosted, InTurn
     from openoutcry.gateway.state import Session
 
+AHEAD_MAX: Final = 65_536  # bytes that a client sends on while its Logon is held: one read, or two
 CATCHING_UP_MAX: Final = 2 * RESEND_BYTES  # a client that was sent a portion again has not had the time to read it
 LEARNED_MAX: Final = 64  # shapes of one connection that a pattern is made for: a client has a few, and each costs a ms
 SECOND_NS: Final = 1_000_000_000
@@ -53,6 +56,7 @@ class FixConnection(ClientConnection):
 
     endpoint: FixEndpoint
     wanted = ""  # the session that a held Logon is for
+    _leave_ns = 0  # by when it must have answered our Logout: by the host's clock, since the exchange's may stand still
 
     def __init__(self, endpoint: FixEndpoint) -> None:
         super().__init__(endpoint)
@@ -77,6 +81,9 @@ class FixConnection(ClientConnection):
         if self.state == GONE:
             return
         if self.hub.congested or self._held or self._kept:
+            if self.state == HELD:
+                self._read_ahead(data)
+                return
             if not self._held:
                 if not self._kept:
                     self.hub.hold(self)
@@ -89,6 +96,12 @@ class FixConnection(ClientConnection):
             self._take(data)
         except Exception as error:  # a fault of ours: it must not cost the others anything
             self._failed(error)
+
+    def _read_ahead(self, data: bytes) -> None:
+        """What comes behind a Logon that is held waits; it is read all the same, so that the client's end is seen."""
+        self._held += data
+        if len(self._held) > AHEAD_MAX:
+            self.transport.pause_reading()
 
     def go_on(self) -> None:
         """The matcher has caught up, or the application has answered."""
@@ -226,11 +239,13 @@ class FixConnection(ClientConnection):
             self._admission.ask()
         elif kind is Disconnect:
             self._ending = event.reason or "over"
+            if self.state != ON and not (hosted.touched or hosted.session.out):
+                self.endpoint.note_unwanted(self, self._ending)  # its Logon is not even answered
         elif kind is LoggedOn:
             self.endpoint.watch.note(LOGGED_ON, self, hosted.name)
             hosted.application.logged_on()
         elif kind is LoggedOut:
-            hosted.application.logged_off()
+            hosted.logged_off()
         elif kind is Admin and event.message.kind == b"5":
             self.endpoint.watch.note(LOGOUT, self, hosted.name, "Logout", event.message, len(event.message.raw))
 
@@ -251,8 +266,12 @@ class FixConnection(ClientConnection):
             hosted.sent_off(self.hub.fix.clock.now_ns)
         if self._ending:
             self.close()
-        elif self.state == ON and not hosted.session.live:
-            self.hub.replay.add(self)
+        elif self.state == ON:
+            if hosted.session.state is State.LOGOUT_SENT and not self._leave_ns:
+                self._leave_ns = monotonic_ns() + hosted.settings.LogoutTimeout * SECOND_NS
+                self.reschedule()
+            if not hosted.session.live:
+                self.hub.replay.add(self)
 
     def _learn(self, message: Message) -> None:
         """Messages of this shape come the short way from now on."""
@@ -384,8 +403,7 @@ class FixConnection(ClientConnection):
         session.connection = self
         self.state = ON
         self.endpoint.logins += 1
-        if self.endpoint.watch.messages:
-            self.endpoint.hand.take_up(self)
+        self.endpoint.hand.take_up(self)
         hosted.counters["logons"] += 1
         self.hub.fix.let_in(hosted, session)
         self.transport.resume_reading()
@@ -472,7 +490,12 @@ class FixConnection(ClientConnection):
         if wall_ns >= session.deadline_ns:
             session.on_timer(wall_ns)
             self._answer(hosted, wall_ns)
-        if self.state != GONE:
+        if self.state == GONE:
+            return
+        if self._leave_ns and now_ns >= self._leave_ns:
+            self._ending = "no answer to the Logout in time"
+            self.close()
+        else:
             ahead_ns = min(session.deadline_ns - wall_ns, RETRY_NS if self._stalled_ns else LOOK_AGAIN_NS)
             self.hub.wheel.schedule(self, now_ns + max(ahead_ns, 0))
 

@@ -42,10 +42,14 @@ class FixEndpoint(Endpoint):
 
     def unwanted(self, connection: FixConnection, why: str) -> None:
         """Somebody who is not let in, and is told nothing."""
+        self.note_unwanted(connection, why)
+        connection.close()
+
+    def note_unwanted(self, connection: FixConnection, why: str) -> None:
+        """The log says it at least."""
         self.unwanted_logons += 1
         text = f"endpoint {self.name}: {connection.address} is not let in: {why}"
         self.hub.log.warning(monotonic_ns(), "unwanted", text)
-        connection.close()
 
     def statistics(self) -> dict[str, Any]:
         """Counters, and where its sessions stand, the connected ones first."""

@@ -72,14 +72,14 @@ class Hosted:
         self.sessions = sessions
         self._clock = sessions.clock
         self.endpoint = endpoint
-        self.settings = settings
+        self.settings: SessionSettings = settings
         self.name = settings.name
         self.who = who
         self.number = 0
         self.store = SessionStore(sessions, self, self._clock.tick())
         self.connection: FixConnection | None = None
         self.fresh: list[bytes] = []  # numbered, and not given to the session yet
-        self.touched = False  # the delivery knows that there is something to store or to send
+        self.touched: bool = False  # the delivery knows that there is something to store or to send
         self.dirty = 0  # first event that is not in the application's dump, 0 for none
         self.log: MessageLog | None = None
         self.counters = {"messages_in": 0, "messages_out": 0, "logons": 0, "second_connections": 0, "throttled": 0,
@@ -93,7 +93,7 @@ class Hosted:
 
     def renew(self) -> None:
         """A session layer for the next connection, with the settings as they are now."""
-        self.session = Session(self.settings, self.store, self._clock.tick(), self._clock)
+        self.session: Session = Session(self.settings, self.store, self._clock.tick(), self._clock)
         self._header = self.session.header
         settings = self.settings
         early = settings.BeginString in ("FIX.4.0", "FIX.4.1")
@@ -163,6 +163,12 @@ class Hosted:
             new.load(old.dump())
             if self.connection is not None:
                 self.connection.answered()  # what waited for the old one need not wait any more
+
+    def logged_off(self) -> None:
+        """Its client has gone, and its subscriptions end with the connection, whatever application there is by now."""
+        self.application.logged_off()
+        if self.sessions.market_in_use is not None:
+            self.sessions.market_in_use.forget(self)
 
     def make_ready(self) -> None:
         """It is to have an application although nobody has logged on."""

@@ -2,7 +2,8 @@
 
     market = MarketData(hub)               one of a gateway
     market.take(app, message)              V, and what openoutcry.gateway.fix.reference answers: x, c, e, g
-    market.forget(app)                     its client has gone
+    market.forget(session)                 its client has gone
+    market.begin_anew(session)             its endpoint serves another engine
     market.close()
 
 Books and trades are those of the market data publisher (marketfeed.py), as views.py shows them; a session sees its
@@ -21,6 +22,7 @@ AggregatedBook(266) N is a view by order. Depth 0 is the whole book, up to LEVEL
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,15 +86,18 @@ class Subscription:
 class Request:
     """One MarketDataRequest that was taken. lasting: it goes on after its snapshots; full: by snapshots."""
 
-    __slots__ = ("app", "form", "full", "lasting", "name", "subscriptions", "view")
+    __slots__ = ("app", "form", "full", "lasting", "name", "subscriptions", "symbols", "view")
 
-    def __init__(self, app: Any, form: Form, name: bytes, view: View, lasting: bool, full: bool) -> None:
+    def __init__(
+        self, app: Any, form: Form, name: bytes, view: View, lasting: bool, full: bool, symbols: list[str]
+    ) -> None:
         self.app = app
         self.form = form
         self.name = name
         self.view = view
         self.lasting = lasting
         self.full = full
+        self.symbols = symbols
         self.subscriptions: list[Subscription] = []
 
 
@@ -124,11 +129,11 @@ class MarketData:
             self.counters["requests"] += 1
             self._request(app, form, message)
 
-    def forget(self, app: Any) -> None:
+    def forget(self, session: Any) -> None:
         """A client has gone."""
-        for request in list(self._requests.pop(owner(app), {}).values()):
+        for request in list(self._requests.pop(session, {}).values()):
             self._end(request)
-        self.reference.forget(app)
+        self.reference.forget(session)
 
     def _request(self, app: Any, form: Form, message: Message) -> None:
         name = message.get(262) or b""
@@ -150,13 +155,20 @@ class MarketData:
             return
         types = frozenset(entry[269] for entry in app.validator.group(message, 267) if 269 in entry)
         view = View(types, int(message.get(264) or 0), message.get(266) == b"N")
-        request = Request(app, form, name, view, wanted == b"1", message.get(265) == b"0")
         symbols = [entry.get(55, b"").decode("ascii", "replace") for entry in app.validator.group(message, 146)]
+        request = Request(app, form, name, view, wanted == b"1", message.get(265) == b"0", symbols)
         self._requests.setdefault(owner(app), {})[name] = request
         if all(self.feed.find(app.services.engine, symbol) for symbol in symbols):
-            self._begin(request, symbols)
+            self._begin(request)
         else:  # the list of books may be old
-            self.feed.look_up(app.services.engine, symbols, lambda: self._begin(request, symbols))
+            self.feed.look_up(app.services.engine, symbols, lambda: self._begin(request))
+
+    def begin_anew(self, session: Any) -> None:
+        """Another engine is served: each request begins again, with that one's books, or is rejected."""
+        for request in self._requests.get(session, {}).values():
+            self._end(request)
+            self.feed.look_up(request.app.services.engine, request.symbols, partial(self._begin, request))
+        self.reference.begin_anew(session)
 
     def _refusal(self, app: Any, form: Form, message: Message) -> tuple[bytes, str] | None:
         """Why a request cannot be taken, whatever the market is like."""
@@ -181,12 +193,12 @@ class MarketData:
             return BANDWIDTH, f"a session may follow {SUBSCRIPTIONS_MAX} books"
         return None
 
-    def _begin(self, request: Request, symbols: list[str]) -> None:
+    def _begin(self, request: Request) -> None:
         """The list of books is known: follow those that were asked for."""
-        if self._requests.get(owner(request.app), {}).get(request.name) is not request:
-            return  # its client has gone, or has changed its mind
+        if self._requests.get(owner(request.app), {}).get(request.name) is not request or request.subscriptions:
+            return  # its client has gone, or has changed its mind; or it has begun anew meanwhile
         rows: list[tuple[str, SymbolRow | None]] = [
-            (symbol, self.feed.find(request.app.services.engine, symbol)) for symbol in symbols
+            (symbol, self.feed.find(request.app.services.engine, symbol)) for symbol in request.symbols
         ]
         missing = next((symbol for symbol, row in rows if row is None), None)
         if missing is not None:

@@ -37,9 +37,10 @@ TYPES: Final[dict[str, tuple[bytes, ...]]] = {
     "future": (b"FUT", b"NONE"),
     "option": (b"OPT", b"NONE"),
     "fx": (b"FXSPOT", b"CASH", b"FOR"),
+    "ndf": (b"FXNDF", b"FOR", b"CASH"),
     "crypto": (b"CASH", b"NONE"),
 }
-PRODUCTS: Final = {"equity": 5, "fx": 4, "crypto": 4, "future": 12, "option": 12}
+PRODUCTS: Final = {"equity": 5, "fx": 4, "ndf": 4, "crypto": 4, "future": 12, "option": 12}
 SYMBOL_LISTS: Final = frozenset((b"1", b"2", b"3", b"4", b"5"))  # SecurityListRequestType(559), beside 0: one symbol
 DEFINE_ONE: Final = frozenset((b"0", b"1", b"4"))  # SecurityRequestType(321)
 DEFINE_ALL: Final = frozenset((b"3", b"8"))
@@ -74,9 +75,13 @@ class Reference:
         else:
             app.reject_message(message, 3, "Unsupported Message Type")
 
-    def forget(self, app: Any) -> None:
+    def forget(self, session: Any) -> None:
         """A client has gone."""
-        self.statuses.forget(app)
+        self.statuses.forget(session)
+
+    def begin_anew(self, session: Any) -> None:
+        """Another engine is served. A list that is being made is still that of the books as they were."""
+        self.statuses.begin_anew(session)
 
     def changed(self, books: list[Followed]) -> None:
         """What the feed has changed in one turn."""

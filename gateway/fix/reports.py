@@ -235,7 +235,7 @@ def text_piece(text: str) -> bytes:
     """Text(58) with its tag; b"" for none."""
     if not text:
         return b""
-    return b"58=%b\x01" % text[:TEXT_MAX].encode("ascii", "replace").replace(b"\x01", b"|")
+    return b"58=%b\x01" % text[:TEXT_MAX].encode("latin-1", "replace").replace(b"\x01", b"|")
 
 
 # ------------------------------------------------------------------------------------------------- changes

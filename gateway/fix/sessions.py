@@ -51,7 +51,7 @@ class Sessions:
         self.delivery = hub.delivery
         self.clock = Clock()
         self._copies: Copies | None = None
-        self._market: MarketData | None = None
+        self.market_in_use: MarketData | None = None
         self._hosted: dict[tuple[str, str], Hosted] = {}
         self.dumps = Dumps(self)
         self._services: dict[str, Services] = {}
@@ -171,11 +171,11 @@ class Sessions:
     @property
     def market(self) -> MarketData:
         """Market data, made when somebody asks for some."""
-        if self._market is None:
+        if self.market_in_use is None:
             from openoutcry.gateway.fix.market import MarketData
 
-            self._market = MarketData(self.hub)
-        return self._market
+            self.market_in_use = MarketData(self.hub)
+        return self.market_in_use
 
     def make_application(self, hosted: Hosted) -> Application:
         """The application that the kind of its engine asks for."""
@@ -236,8 +236,8 @@ class Sessions:
 
     def close(self) -> None:
         """The gateway is stopped."""
-        if self._market is not None:
-            self._market.close()
+        if self.market_in_use is not None:
+            self.market_in_use.close()
         self.dumps.close()
 
     # --------------------------------------------------------------------------------------------- configuration
@@ -315,10 +315,13 @@ class Sessions:
             if found is not None and found.connection is not None:
                 found.connection.log_out(event[6])
 
-    def engine_changed(self, endpoint: str) -> None:
-        """An endpoint serves an engine of another kind: its sessions need other applications."""
+    def engine_changed(self, endpoint: str, kind: bool) -> None:
+        """An endpoint serves another engine; kind: one of another kind, so its sessions need other applications."""
         for hosted in self.of(endpoint):
-            hosted.change_application()
+            if kind:
+                hosted.change_application()
+            if self.market_in_use is not None and hosted.connection is not None:
+                self.market_in_use.begin_anew(hosted)
 
     def warning(self, kind: str, text: str) -> None:
         """A limited line in the log."""
@@ -327,7 +330,7 @@ class Sessions:
     def statistics(self) -> dict[str, Any]:
         """Counters of all sessions."""
         connected = sum(hosted.connection is not None for hosted in self._hosted.values())
-        market = {} if self._market is None else {"market": self._market.statistics()}
+        market = {} if self.market_in_use is None else {"market": self.market_in_use.statistics()}
         return {**self.counters, **self.dumps.counters, "sessions": len(self._hosted), "connected": connected,
                 **market}  # fmt: skip
 

@@ -11,6 +11,7 @@ Invariant: who follows a status is told each change of it once, the newest if it
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,9 +62,12 @@ FORWARD: Final = (OPEN, PRE_CLOSE, PRE_OPEN, HALTED, CLOSED)  # of several books
 
 
 class Watch:
-    """A status that a client follows. followed: None for that of trading as a whole. sent: what it was told last."""
+    """A status that a client follows. followed: None for that of trading as a whole. sent: what it was told last.
 
-    __slots__ = ("app", "followed", "form", "lasting", "name", "sent", "symbol", "until_ns")
+    anew: it was told before, and is told again unasked.
+    """
+
+    __slots__ = ("anew", "app", "followed", "form", "lasting", "name", "sent", "symbol", "until_ns")
 
     def __init__(
         self, app: Any, form: Form, name: bytes, symbol: str, followed: Followed | None, lasting: bool
@@ -75,6 +79,7 @@ class Watch:
         self.followed = followed
         self.lasting = lasting
         self.sent: Any = None
+        self.anew = False
         self.until_ns = monotonic_ns() + WAIT_NS
 
 
@@ -89,10 +94,24 @@ class Statuses:
         self._of_book: dict[Followed, dict[Watch, None]] = {}
         self._looking = False
 
-    def forget(self, app: Any) -> None:
+    def forget(self, session: Any) -> None:
         """A client has gone."""
-        for watch in self._watches.pop(owner(app), {}).values():
+        for watch in self._watches.pop(session, {}).values():
             self._leave(watch)
+
+    def begin_anew(self, session: Any) -> None:
+        """Another engine is served: whoever follows a status is told that one's."""
+        for watch in list(self._watches.get(session, {}).values()):
+            watch.anew = watch.sent is not None
+            if watch.followed is None:
+                watch.sent = None
+                self.feed.refresh(partial(self._tell_trading, [watch]))
+            else:
+                self._drop(watch)
+                again = partial(
+                    self._follow, watch.app, watch.form, watch.name, watch.symbol, watch.lasting, watch.anew
+                )
+                self.feed.look_up(watch.app.services.engine, (watch.symbol,), again)
 
     def _say(self, app: Any, form: Form, kind: bytes, fields: dict[int, bytes]) -> None:
         app.emit(kind, form.body(kind, fields), False)
@@ -118,7 +137,7 @@ class Statuses:
         else:
             self.feed.look_up(app.services.engine, (symbol,), lambda: self._follow(app, form, name, symbol, lasting))
 
-    def _follow(self, app: Any, form: Form, name: bytes, symbol: str, lasting: bool) -> None:
+    def _follow(self, app: Any, form: Form, name: bytes, symbol: str, lasting: bool, anew: bool = False) -> None:
         row = self.feed.find(app.services.engine, symbol)
         if not is_there(app):
             return
@@ -130,6 +149,7 @@ class Statuses:
             return
         followed = self.feed.follow(row.topic, False)
         watch = Watch(app, form, name, symbol, followed, lasting)
+        watch.anew = anew
         self._watches.setdefault(owner(app), {})[b"e", name] = watch
         self._of_book.setdefault(followed, {})[watch] = None
         self._look_at([watch])
@@ -174,7 +194,7 @@ class Statuses:
             324: watch.name, 55: watch.symbol.encode(), 60: stamp(book.time_ns),
             326: form.pick(326, SECURITY_STATUS.get(book.phase, UNKNOWN_SECURITY)),
         }  # fmt: skip
-        if watch.sent is not None:
+        if watch.sent is not None or watch.anew:
             fields[325] = b"Y"
         for tag, price in ((31, stats.last), (332, stats.high), (333, stats.low)):
             if price:
@@ -222,7 +242,7 @@ class Statuses:
     def _tell_session(self, watch: Watch, status: int) -> None:
         form = watch.form
         fields = {335: watch.name, 336: session_id(form, watch.app), 340: form.pick(340, (status, CLOSED)), 338: b"1"}
-        if watch.sent is not None:
+        if watch.sent is not None or watch.anew:
             fields[325] = b"Y"
         if not status:
             fields[58] = NOT_AVAILABLE
