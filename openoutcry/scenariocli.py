@@ -41,7 +41,9 @@ def _add_record(commands: Commands, directory: str) -> None:
     made.add_argument("directory", metavar="DIRECTORY", nargs="?", default=directory,
                       help="where the exchange keeps its files (default: %(default)s)")  # fmt: skip
     made.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write: .toml or .json")
-    made.add_argument("--since", metavar="TIME", default="", help="only what has happened since then")
+    made.add_argument(
+        "--since", metavar="TIME", default="", help="only what has happened since then, with what was there"
+    )
     made.add_argument("--until", metavar="TIME", default="", help="only what happened before")
     made.add_argument("--follow", action="store_true", help="go on until interrupted")
 
@@ -74,7 +76,10 @@ def _record(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
+    from openoutcry import presence
     from openoutcry.scenarios import command
 
+    if args.directory:
+        presence.require(args.directory)
     options = command.Replay(**{name: value for name, value in vars(args).items() if name in command.Replay.NAMES})
     return command.run_replay(options)

@@ -18,6 +18,7 @@ from typing import Any, Self
 from openoutcry import Exchange, scenarios
 from openoutcry.errors import OpenOutcryError
 from openoutcry.scenarios import Client, Event, Scenario, connections
+from openoutcry.scenarios.settling import Settling
 from openoutcry.scenarios.times import desk_message, without_time
 
 Message = dict[str, Any]
@@ -31,7 +32,9 @@ class Actor:
         self.play = play
         self.name = client.name
         self.got: list[Message] = []
-        self.connection = connections.connect(client, play.endpoint(client.endpoint), 5.0)
+        endpoint = play.endpoint(client.endpoint)
+        play.settling.connecting(client.endpoint)
+        self.connection = connections.connect(client, endpoint, 5.0, play.path(endpoint["protocol"]))
         play.opened.append(self.connection)
         play.settle()
 
@@ -39,6 +42,7 @@ class Actor:
         """Send, wait until it is done; returns the last message that came, of all so far."""
         found = dict(message) if isinstance(message, dict) else {"MsgType": message, **fields}
         self.connection.send(found)
+        self.play.settling.sent(self.connection.client.endpoint)
         self.play.settle()
         return self.got[-1] if self.got else {}
 
@@ -74,6 +78,7 @@ class Theatre:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.settling = Settling(exchange.call)
         self.actors: dict[str, Actor] = {}
         self.recorded = Scenario()
         self.opened: list[connections.Connection] = []
@@ -110,10 +115,13 @@ class Theatre:
         """Its row."""
         return next(row for row in self.exchange.list("endpoints") if row["name"] == name)
 
+    def path(self, protocol: str) -> str:
+        """From where a protocol was loaded."""
+        return str(next(row["path"] for row in self.exchange.list("protocols") if row["name"] == protocol))
+
     def settle(self) -> None:
         """All that was sent is done, and everybody has what came of it."""
-        for _ in range(3):
-            self.exchange.statistics()
+        self.settling.wait(actor.connection for actor in self.actors.values())
         for actor in self.actors.values():
             actor.got += [without_time(message) for message in actor.connection.take()]
 

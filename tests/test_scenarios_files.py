@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,10 @@ def test_what_is_not_there_is_what_was_meant_anyway(tmp_path: Path) -> None:
         ({"ends": "soon"}, "ends: 'soon' is no moment"),
         ({"compare": "roughly"}, "compare is 'roughly'"),
         ({"title": 5}, "title is 5, it must be text"),
+        ({"left_out": 5}, "left_out must be a list of texts"),
+        ({"left_out": ["a", 5]}, "left_out must be a list of texts"),
+        ({"clients": {"D": {"desk": "d", "engine": "e"}}, "steps": [{"client": "D", "do": "connect"}]},
+         "step 1: client D is a desk: what it does are verbs"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_its_step_and_field(tmp_path: Path, data: Any, text: str) -> None:
@@ -112,6 +117,25 @@ def test_what_is_no_scenario_is_refused(tmp_path: Path, name: str, data: bytes) 
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ScenarioError):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.json"])
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path, name: str) -> None:
+    text = 'steps = [{verb = "clock"}]' if name == "a.toml" else '{"steps": [{"verb": "clock"}]}'
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert load(tmp_path / name).steps == [Step(0, "clock")]
+
+
+ODD = Event(1, 0, "ALICE", {"MsgType": object()})
+
+
+@pytest.mark.parametrize("ending", files.ENDINGS)
+def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"whole{ending}"
+    save(WHOLE, path)
+    with pytest.raises(ScenarioError, match=r"surrogates not allowed|cannot be written"):
+        save(replace(WHOLE, title="\ud800") if ending == ".toml" else replace(WHOLE, events=[ODD]), path)
+    assert (load(path), [each.name for each in tmp_path.iterdir()]) == (WHOLE, [path.name])
 
 
 def test_files_that_are_missing_or_too_long_or_have_another_ending(

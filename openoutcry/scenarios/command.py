@@ -120,9 +120,13 @@ def run_replay(options: Replay) -> int:
         what = replace(what, events=expected.events)  # these are waited for
     settings: dict[str, Any] = {"plugins": options.plugins} if options.plugins and not options.directory else {}
     progress = _Progress(lambda steps, events: f"{steps:,} steps, {events:,} events", 10)
-    came = replaying.replay(what, options.directory, pace=options.pace, timeout=options.timeout, progress=progress,
-                            **settings)  # fmt: skip
-    progress.done()
+    try:
+        came = replaying.replay(what, options.directory, pace=options.pace, timeout=options.timeout,
+                                progress=progress, **settings)  # fmt: skip
+    except ScenarioError as error:
+        raise ScenarioError(f"{options.file}: {error}") from None
+    finally:
+        progress.done()
     if options.save:
         files.save(came, options.save)
     return _report(expected or replace(came, events=None), came, options)
@@ -157,7 +161,12 @@ def _rows(found: Comparison) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------- what to play
 def _load(text: str) -> Scenario | Function:
     path, _, name = text.partition(":") if ".py:" in text else (text, "", "")
-    return _function(path, name) if path.endswith(".py") else files.load(text)
+    if path.endswith(".py"):
+        return _function(path, name)
+    found = files.load(text)
+    if not found.steps:
+        raise ScenarioError(f"{text}: it has no steps")
+    return found
 
 
 def _function(path: str, name: str) -> Function:

@@ -9,6 +9,7 @@ Invariant: what was sent to a client is taken once and in order, also over a dis
 
 from __future__ import annotations
 
+import select
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -32,7 +33,9 @@ _VERSIONS: Final = {"fix50": "FIX.5.0", "fix50sp1": "FIX.5.0SP1", "fix50sp2": "F
 
 
 class Connection(ABC):
-    """One client. ``lost``: the exchange has ended the connection."""
+    """One client. ``lost``: the exchange has ended the connection. ``costs``: to ask what has come is a request."""
+
+    costs = False
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -70,21 +73,28 @@ class Connection(ABC):
         """End it, whatever state it is in."""
 
     @abstractmethod
-    def _next(self, seconds: float) -> Message:
-        """The next message. Raises MessageTimeout, ClientError."""
+    def _ready(self) -> bool:
+        """Whether something may have come: it costs next to nothing to ask."""
+
+    @abstractmethod
+    def _next(self, seconds: float) -> list[Message]:
+        """What has come, at least one message. Raises MessageTimeout, ClientError."""
 
     def take(self, seconds: float = 0.0) -> list[Message]:
         """What has come; waits so long for the first."""
         found, self._kept = self._kept, []
-        while not (self.away or self.lost):
+        while not (self.away or self.lost) and ((seconds and not found) or self._ready()):
             try:
-                found.append(self._next(0.0 if found else seconds))
+                found += self._next(0.0 if found else seconds)
             except MessageTimeout:
                 break
             except ClientError:
                 self.lost = True
-                break
         return found
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Return when what was sent has been written, and ``take`` sees all that is in the socket."""
 
 
 # ------------------------------------------------------------------------------------------------- OUCH
@@ -95,11 +105,15 @@ class OuchConnection(Connection):
         super().__init__(client)
         self._user = client.name if client.user is None else client.user
         self._where = (host, port, timeout)
+        self._poll = select.poll()
         self._client = self._open("", 1)
 
     def _open(self, session: str, sequence: int) -> OuchClient:
         host, port, timeout = self._where
-        return OuchClient(host, port, self._user, self.client.password, session, sequence, timeout)
+        client = OuchClient(host, port, self._user, self.client.password, session, sequence, timeout)
+        self._poll = select.poll()
+        self._poll.register(client.fileno(), select.POLLIN)
+        return client
 
     def send(self, message: Message) -> None:
         """See Connection."""
@@ -109,9 +123,14 @@ class OuchConnection(Connection):
         """See Connection."""
         self._client.send_raw(data)
 
-    def _next(self, seconds: float) -> Message:
-        found = self._client.next_message(seconds)
-        return messages.from_ouch(found.raw, inbound=False)
+    def _ready(self) -> bool:
+        return bool(self._client.waiting or self._poll.poll(0))
+
+    def _next(self, seconds: float) -> list[Message]:
+        return [messages.from_ouch(self._client.next_message(seconds).raw, inbound=False)]
+
+    def settle(self) -> None:
+        """See Connection. It looks there itself."""
 
     def disconnect(self) -> None:
         """See Connection."""
@@ -175,13 +194,20 @@ class FixConnection(Connection):
         """See Connection."""
         self._client.send_raw(data)
 
-    def take(self, seconds: float = 0.0) -> list[Message]:
-        """See Connection. Looked at twice: between the two its thread has read what was in the socket."""
-        return super().take(seconds) or super().take(0.0)
+    def _ready(self) -> bool:
+        return bool(self._client.waiting) or not self._client.is_logged_on
 
-    def _next(self, seconds: float) -> Message:
-        found: Received = self._client.next(timeout=seconds)
-        return messages.from_fix(found.message, self._words)
+    def _next(self, seconds: float) -> list[Message]:
+        first = [self._client.next(timeout=seconds)] if seconds else []
+        found: list[Received] = first + (self._client.available() if self._client.waiting or not first else [])
+        if not found:
+            raise MessageTimeout("nothing has come")
+        return [messages.from_fix(each.message, self._words) for each in found]
+
+    def settle(self) -> None:
+        """See Connection. Its thread reads between two visits."""
+        if not (self.away or self.lost):
+            self._client.settle()
 
     def disconnect(self) -> None:
         """See Connection."""
@@ -220,6 +246,8 @@ def _by_tags(fields: Any) -> dict[int, Any]:
 # ------------------------------------------------------------------------------------------------- desks
 class DeskConnection(Connection):
     """A desk, which is there whenever the exchange is: its steps are verbs. call: as Exchange.call."""
+
+    costs = True
 
     def __init__(self, client: Client, call: Callable[..., Any]) -> None:
         super().__init__(client)
@@ -268,30 +296,41 @@ class DeskConnection(Connection):
     def close(self) -> None:
         """See Connection."""
 
-    def _next(self, seconds: float) -> Message:
+    def _ready(self) -> bool:
+        return False
+
+    def _next(self, seconds: float) -> list[Message]:
         raise MessageTimeout("desks are asked")
+
+    def settle(self) -> None:
+        """See Connection."""
 
 
 # ------------------------------------------------------------------------------------------------- either
-def connect(client: Client, endpoint: Any, timeout: float) -> Connection:
-    """A client that is logged on. endpoint: a row of `list endpoints`. Raises LoginRejected, ClientError."""
+def connect(client: Client, endpoint: Any, timeout: float, path: str = "") -> Connection:
+    """A client that is logged on. endpoint: a row of `list endpoints`. path: of a protocol of somebody's own.
+
+    Raises LoginRejected, ClientError, ScenarioError when there are no clients for the protocol.
+    """
     host, port, protocol = endpoint["host"], endpoint["port"], endpoint["protocol"]
     if protocol == "ouch42":
         return OuchConnection(client, host, port, timeout)
     if protocol.startswith("fix"):
         return FixConnection(client, host, port, protocol, timeout)
-    raise ScenarioError(
-        f"client {client.name}: endpoint {client.endpoint!r} speaks {protocol}, which no client here does"
-    )
+    from openoutcry.scenarios.plugged import plug_of  # which needs this module
+
+    plug = plug_of(protocol, path)
+    if plug.client is None:
+        raise ScenarioError(f"client {client.name}: endpoint {client.endpoint!r} speaks {protocol}: {plug.why_not}")
+    return plug.client(client, host, port, timeout)
 
 
-def check(message: Message, client: Client, protocol: str) -> None:
-    """Raise ScenarioError unless the message can be sent over that protocol."""
-    try:
-        if protocol == "ouch42":
-            messages.to_ouch(message, inbound=True)
-        elif protocol.startswith("fix"):
-            settings = SessionSettings(**{**fix_settings(client, protocol), "ConnectionType": "initiator"})
-            messages.to_fix(message, Vocabulary.of(settings))
-    except VerbError as error:
-        raise ScenarioError(f"message: {error.text}") from None
+def checker(client: Client, protocol: str) -> Callable[[Message], object]:
+    """What raises VerbError for a message that the client cannot send over that protocol."""
+    if protocol == "ouch42":
+        return lambda message: messages.to_ouch(message, inbound=True)
+    if not protocol.startswith("fix"):
+        return lambda message: None
+    settings = SessionSettings(**{**fix_settings(client, protocol), "ConnectionType": "initiator"})
+    words = Vocabulary.of(settings)
+    return lambda message: messages.to_fix(message, words)

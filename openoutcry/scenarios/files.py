@@ -32,8 +32,10 @@ def load(path: str | os.PathLike[str]) -> Scenario:
         return parse(_read(Path(path)), Path(path).suffix == ".toml")
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror}") from None
-    except (ScenarioError, RecursionError) as error:
+    except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ScenarioError(f"{path}: its tables and lists are nested too deeply") from None
 
 
 def _read(path: Path) -> bytes:
@@ -47,7 +49,7 @@ def _read(path: Path) -> bytes:
 def parse(data: bytes, toml: bool) -> Scenario:
     """A scenario out of a file's bytes. Raises ScenarioError."""
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         found = tomllib.loads(text, parse_float=Decimal) if toml else json.loads(
             text, parse_float=Decimal, parse_constant=_no_constant
         )  # fmt: skip
@@ -69,11 +71,11 @@ def save(scenario: Scenario, path: str | os.PathLike[str]) -> None:
     text = toml_text(data) if target.suffix == ".toml" else json_text(data)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         temporary.unlink(missing_ok=True)
-        raise ScenarioError(f"{path}: {error.strerror}") from None
+        raise ScenarioError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 # ------------------------------------------------------------------------------------------------- JSON

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-import msgpack
-
-from openoutcry import messages, wire
+from openoutcry import echoes, messages, wire
 from openoutcry.clients.fixmessages import Encoded, Vocabulary
 from openoutcry.errors import OpenOutcryError, ProtocolError
 from openoutcry.fix.codec import tokenise
@@ -365,14 +363,11 @@ def _echo(side: FixSide, command: Command) -> Said | None:
     """A message for an echo engine; one that it refuses carries its answer, not itself."""
     if is_plugin(side.kind):
         return said_to_plugin(command)
-    try:
-        kind, rest, head = msgpack.unpackb(command[2], use_list=False)
-    except (ValueError, TypeError):
+    echo = echoes.opened(command[2])
+    if echo is None or not echo.is_back:
         return None
-    if kind not in (b"D", b"d", b"C"):
-        return None
-    pairs = b"".join(b"%d=%b\x01" % pair for pair in head)
-    return Said(messages.from_fix(_raw(Encoded(kind, pairs + rest, ())), side.words))
+    pairs = b"".join(b"%d=%b\x01" % pair for pair in echo.head)
+    return Said(messages.from_fix(_raw(Encoded(echo.kind, pairs + echo.rest, ())), side.words))
 
 
 _MESSAGES: Final[dict[int, Callable[[FixSide, Command], Said | None]]] = {

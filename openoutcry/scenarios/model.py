@@ -167,6 +167,8 @@ def from_data(data: Any) -> Scenario:
             steps.append(_step(row, steps[-1].at if steps else 0, clients))
         except (ScenarioError, VerbError, ValueError) as error:
             raise ScenarioError(f"step {number}: {_text(error)}") from None
+        if steps[-1].client and clients[steps[-1].client].desk:
+            raise ScenarioError(f"step {number}: client {steps[-1].client} is a desk: what it does are verbs")
     events = _events(top, len(steps), clients) if "events" in top else None
     for name, client in clients.items():
         if not client.endpoint and not (client.desk and client.engine):
@@ -176,7 +178,7 @@ def from_data(data: Any) -> Scenario:
         raise ScenarioError(f"compare is {compare!r}, it must be one of {', '.join(COMPARISONS)}")
     return Scenario(
         steps, events, clients, _word(top, "title"), _time(top), _moment(top, "ends", steps[-1].at if steps else 0),
-        compare, [str(each) for each in top.get("left_out", [])],
+        compare, _texts(top, "left_out"),
     )  # fmt: skip
 
 
@@ -198,6 +200,13 @@ def _rows(top: Row, name: str, most: int) -> list[Any]:
     if not isinstance(rows, list) or len(rows) > most:
         raise ScenarioError(f"{name} must be a list of at most {most} tables")
     return rows
+
+
+def _texts(top: Row, name: str) -> list[str]:
+    found = top.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ScenarioError(f"{name} must be a list of texts")
+    return found
 
 
 def _word(row: Row, name: str, default: str = "") -> str:

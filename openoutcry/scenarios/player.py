@@ -2,15 +2,18 @@
 
     player = Player(call, clients, pace=VIRTUAL)
     player.begin(begins_ns)
-    came = player.step(Step(...))          the events since the last step
+    done, came = player.step(Step(...))         the events since the last step
+    for done, came in player.play(steps): ...   the same for many, several at once where that comes to the same
     came = player.end(ends)
     player.close()
 
-call: carries out a control verb, as Exchange.call and ControlClient.call do.
+call: carries out a control verb, as Exchange.call and ControlClient.call do; batch: makes a batch of them.
 
 Rule 1. The next step is taken when the exchange has done what the last one asks for: when the events that are
-        expected have come, or, where none are, when every gateway has been asked often enough (``_barrier``) that
-        whatever comes of it has come.
+        expected have come, or, where none are, when every gateway has been asked often enough (``Settling``)
+        that whatever comes of it has come.
+        Neighbours are taken at once when they are of one time, what is to come of them is known, and they are all
+        messages of one client (whose connection keeps their order) or all verbs (whose batch does).
 Rule 2. With pace VIRTUAL the exchange's clock stands still and is moved by the steps' times, so all that is due in
         between happens at its own time. REAL waits for the steps' times; NONE does not.
 """
@@ -18,17 +21,19 @@ Rule 2. With pace VIRTUAL the exchange's clock stands still and is moved by the 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
+from openoutcry.control.plans import SPECIAL
 from openoutcry.errors import ClientError, OpenOutcryError, VerbError
 from openoutcry.parameters import duration_text
 from openoutcry.scenarios import connections
 from openoutcry.scenarios.connections import Connection, DeskConnection
 from openoutcry.scenarios.model import CONNECT, DISCONNECT, LOGOUT, Client, Event, Message, ScenarioError, Step
+from openoutcry.scenarios.settling import ROUNDS, VERB_ROUNDS, Call, MakeBatch, Settling
 from openoutcry.scenarios.times import DAY_NS, later, moment_of, shifted
 
 VIRTUAL: Final = "virtual"
@@ -36,11 +41,9 @@ REAL: Final = "real"
 NONE: Final = "none"
 PACES: Final = (VIRTUAL, REAL, NONE)
 TIMEOUT_S: Final = 5.0  # how long what is expected is waited for
-SETTLE_S: Final = 0.02  # for what a FIX client's thread is still reading
-ROUNDS: Final = 3  # of questions: taken from the socket, applied by the matcher, told by the gateway
-VERB_ROUNDS: Final = 2  # after a verb, which the matcher has applied already
-
-Call = Callable[..., Any]
+SETTLE_S: Final = 0.02  # for what still comes at the very end
+TOGETHER_MAX: Final = 32  # steps that are taken at once: what comes of them fits into any socket's buffer
+Taken = tuple[Step, list[Event]]
 
 
 class Player:
@@ -49,9 +52,11 @@ class Player:
 
     def __init__(
         self, call: Call, clients: Mapping[str, Client], pace: str = VIRTUAL, expected: Iterable[Event] | None = None,
-        timeout: float = TIMEOUT_S, forgiving: bool = False,
+        timeout: float = TIMEOUT_S, forgiving: bool = False, batch: MakeBatch | None = None,
     ) -> None:  # fmt: skip
         self.call = call
+        self._batch = batch
+        self._settling = Settling(call, batch)
         self.clients = dict(clients)
         self.pace = pace
         self.number = 0  # of the step that was taken last
@@ -62,6 +67,11 @@ class Player:
         self._expected = None if expected is None else sorted(expected, key=lambda event: (event.step, event.at))
         self._place = 0  # of the first of them that need not have come yet
         self._wanted: Counter[str] = Counter()  # how many of them each client should have by now
+        self._newest: dict[str, int] = {}  # the step after which the last of these is expected
+        self._first = 0  # of the steps that were taken at once, the last of which is `number`
+        self._places: defaultdict[str, deque[int]] = defaultdict(deque)  # the steps of the events that are to come
+        for event in self._expected or ():
+            self._places[event.client].append(event.step)
         self._timeout = timeout
         self._forgiving = forgiving
         self._late = False  # something has not come in time
@@ -111,19 +121,44 @@ class Player:
         return self._wait(self.number, at)
 
     # --------------------------------------------------------------------------------------------- steps
-    def step(self, step: Step) -> tuple[Step, list[Event]]:
+    def play(self, steps: Sequence[Step]) -> Iterator[Taken]:
+        """Take all of them; yields what ``step`` returns for each. Raises as it does."""
+        place = 0
+        while place < len(steps):
+            group = self._together(steps, place)
+            place += len(group)
+            taken, came = self._take(group)
+            yield from ((step, []) for step in taken[:-1])
+            yield taken[-1], came
+
+    def _together(self, steps: Sequence[Step], place: int) -> Sequence[Step]:
+        """The steps from there on that are taken at once."""
+        first, last = steps[place], place + 1
+        if self._expected is not None and not (first.verb and self._batch is None):
+            while last < len(steps) and last - place < TOGETHER_MAX and _joins(first, steps[last]):
+                last += 1
+        return steps[place:last]
+
+    def step(self, step: Step) -> Taken:
         """Take the next step. Returns it, with what became of it, and what came since the last one.
 
         Raises ScenarioError for one that cannot be taken, ClusterError, VerbError for arguments that are not in order.
         """
-        before = self.pass_to(step.at)
-        self.number += 1
-        step = shifted(step, self.shift_ns)
-        refused = self._verb(step) if step.verb else self._act(step)
-        due = self._due(self.number, step.at)
-        if self._expected is None or not (step.verb or due[step.client] > self._came[step.client]):
-            self._barrier(VERB_ROUNDS if step.verb else ROUNDS)
-        return replace(step, refused=refused), before + self._wait(self.number, step.at)
+        (taken,), came = self._take([step])
+        return taken, came
+
+    def _take(self, group: Sequence[Step]) -> tuple[list[Step], list[Event]]:
+        before = self.pass_to(group[0].at)
+        self._first = self.number + 1
+        group = [shifted(step, self.shift_ns) for step in group]
+        refused = self._verbs(group) if group[0].verb else [self._next(step) for step in group]
+        last = group[-1]
+        due = self._due(self.number, last.at)
+        answered = self._newest.get(last.client) == self.number and due[last.client] > self._came[last.client]
+        if self._expected is None or not (last.verb or answered):
+            self._barrier(VERB_ROUNDS if last.verb else ROUNDS)
+        taken = [replace(step, refused=why) for step, why in zip(group, refused, strict=True)]
+        return taken, before + self._wait(self.number, last.at)
 
     def end(self, ends: int = 0) -> list[Event]:
         """Wait for all that is expected, until the moment `ends`; returns what came."""
@@ -132,15 +167,35 @@ class Player:
         self._barrier()
         return self._wait(self.number, ends) + self._collect(SETTLE_S)
 
+    def _verbs(self, steps: Sequence[Step]) -> list[str]:
+        """How each was refused; "" for those that were not."""
+        if len(steps) == 1 or self._batch is None:
+            return [self._verb(step) for step in steps]
+        with self._batch(raises=False) as batch:
+            for step in steps:
+                batch.call(step.verb, **step.arguments)
+        refused = []
+        for step, outcome in zip(steps, batch.results, strict=True):
+            self.number += 1
+            refused.append(self._refused(step, outcome.error) if outcome.error is not None else "")
+        return refused
+
     def _verb(self, step: Step) -> str:
+        self.number += 1
         try:
             self.value = self.call(step.verb, **step.arguments)
         except VerbError as error:
-            if error.code in ("bad_argument", "unknown_verb") and step.refused != error.code:
-                raise ScenarioError(f"step {self.number}: {error.text}") from None
-            if not (self._forgiving and error.code == "exists"):
-                return error.code
+            return self._refused(step, error)
         return ""
+
+    def _refused(self, step: Step, error: VerbError) -> str:
+        if error.code in ("bad_argument", "unknown_verb") and step.refused != error.code:
+            raise ScenarioError(f"step {self.number}: {error.text}") from None
+        return "" if self._forgiving and error.code == "exists" else error.code
+
+    def _next(self, step: Step) -> str:
+        self.number += 1
+        return self._act(step)
 
     def _act(self, step: Step) -> str:
         """What a client does."""
@@ -159,6 +214,7 @@ class Player:
                 connection.send_raw(step.raw)
             else:
                 connection.send(step.message or {})
+            self._settling.sent(connection.client.endpoint)
         except VerbError as error:
             raise ScenarioError(f"step {self.number}: message: {error.text}") from None
         except ClientError as error:
@@ -174,7 +230,13 @@ class Player:
         endpoint = next((row for row in self.call("list", "endpoints") if row["name"] == client.endpoint), None)
         if endpoint is None:
             raise ScenarioError(f"step {self.number}: client {name}: there is no endpoint {client.endpoint!r}")
-        connection = self._connections[name] = connections.connect(client, endpoint, self._timeout)
+        self._settling.connecting(client.endpoint)
+        rows = self.call("list", "protocols")
+        path = next((row["path"] for row in rows if row["name"] == endpoint["protocol"]), "")
+        try:
+            connection = self._connections[name] = connections.connect(client, endpoint, self._timeout, path)
+        except ScenarioError as error:
+            raise ScenarioError(f"step {self.number}: {error}") from None
         return connection
 
     # --------------------------------------------------------------------------------------------- waiting
@@ -185,7 +247,9 @@ class Player:
             expected[self._place].step < number
             or (expected[self._place].step == number and expected[self._place].at <= at)
         ):
-            self._wanted[expected[self._place].client] += 1
+            event = expected[self._place]
+            self._wanted[event.client] += 1
+            self._newest[event.client] = event.step
             self._place += 1
         return self._wanted
 
@@ -214,7 +278,8 @@ class Player:
     def _collect(self, seconds: float) -> list[Event]:
         found: list[Event] = []
         for name, connection in self._connections.items():
-            found += self._taken(name, connection, seconds)
+            if seconds or self._expected is None or not connection.costs or self._lacks(name, self._wanted[name]):
+                found += self._taken(name, connection, seconds)
         return found
 
     def _taken(self, name: str, connection: Connection, seconds: float) -> list[Event]:
@@ -224,12 +289,13 @@ class Player:
 
     def _event(self, name: str, message: Message) -> Event:
         at = moment_of(message, self.start_ns, self.at)
-        return Event(self.number, at, name, later(message, -self.shift_ns))
+        places = self._places[name]
+        number = max(self._first, places.popleft()) if places else self.number
+        return Event(min(number, self.number), at, name, later(message, -self.shift_ns))
 
     def _barrier(self, rounds: int = ROUNDS) -> None:
-        """Every gateway has read what was sent before, and said what came of it."""
-        for _ in range(rounds):
-            self.call("statistics")
+        """All that was sent is done, and what came of it can be taken."""
+        self._settling.wait(self._connections.values(), rounds)
 
     def close(self) -> None:
         """Close the clients, and let the clock go on if it was stopped here."""
@@ -241,3 +307,12 @@ class Player:
             self._stopped = False
             with suppress(OpenOutcryError):
                 self.call("start_clock")
+
+
+def _joins(first: Step, step: Step) -> bool:
+    """Whether a step can be taken with the ones before it, the first of which is `first`. See Rule 1."""
+    if step.at != first.at:
+        return False
+    if first.verb:
+        return bool(step.verb) and first.verb not in SPECIAL and step.verb not in SPECIAL
+    return not (first.do or step.do or step.verb) and step.client == first.client

@@ -6,6 +6,8 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from openoutcry.errors import JournalError
 from openoutcry.matcher.records import Turn, list_segments
 from openoutcry.matcher.scan import Scan
-from openoutcry.scenarios.model import Scenario, ScenarioError
+from openoutcry.scenarios.comparing import compare
+from openoutcry.scenarios.model import Event, Scenario, ScenarioError
 from openoutcry.scenarios.recording import Recorder
 from openoutcry.scenarios.tail import Tail
 from openoutcry.scenarios.times import DAY_NS
@@ -41,16 +44,83 @@ def record(
     directory = Path(place) / JOURNAL
     if not directory.is_dir() or not list_segments(directory):
         raise ScenarioError(f"{directory} holds no journal: is {place} the directory of an exchange?")
-    recorder = Recorder(_time(since, directory, True))
-    until_ns = _time(until, directory, False)
-    stop = stop or threading.Event()
-    for turn in _turns(Tail(directory), follow, stop):
-        if until_ns and turn.time_ns >= until_ns:
-            break
+    journal = _Journal(directory, _time(until, directory, False), progress)
+    since_ns = _time(since, directory, True)
+    first = Recorder(since_ns)
+    journal.read(first, follow, stop or threading.Event())
+    return _beginning(first, journal).scenario() if since_ns else first.scenario()
+
+
+class _Journal:
+    """What is recorded of a journal; read a second time, it ends where it ended before."""
+
+    def __init__(self, directory: Path, until_ns: int, progress: Progress | None) -> None:
+        self.directory = directory
+        self.until_ns = until_ns
+        self.progress = progress
+        self.last = 0  # number of the last record that was taken
+
+    def read(self, recorder: Recorder, follow: bool, stop: threading.Event) -> None:
+        """The first time."""
+        for turn in _turns(Tail(self.directory), follow, stop):
+            if self.until_ns and turn.time_ns >= self.until_ns:
+                return
+            self._take(recorder, turn)
+            self.last = turn.number
+
+    def read_again(self, recorder: Recorder) -> None:
+        """Once more."""
+        for turn in Tail(self.directory).read():
+            if turn.number > self.last:
+                break
+            self._take(recorder, turn)
+
+    def _take(self, recorder: Recorder, turn: Turn) -> None:
         recorder.turn(turn)
-        if progress is not None:
-            progress(turn.number, len(recorder.steps))
-    return recorder.scenario()
+        if self.progress is not None:
+            self.progress(turn.number, len(recorder.steps))
+
+
+# ------------------------------------------------------------------------------------------------- since
+def _beginning(first: Recorder, journal: _Journal) -> Recorder:
+    """The recording that begins with what is needed of what was before.
+
+    With as little of it as gives the same state and the same events: what the open orders depend on, all at the
+    beginning; the same at its own times; or everything. `first` itself, which has none of it, when that is too much.
+    """
+    if not first.began:
+        first.begin()
+    if not first.seen:
+        return first
+    ways = (
+        Recorder(first.since_ns, first, first.for_second()),
+        Recorder(first.since_ns, first, first.for_second(), in_time=True),
+        Recorder(),
+    )
+    for recorder in ways:
+        with suppress(ScenarioError):  # too many steps
+            journal.read_again(recorder)
+            if not recorder.since_ns or _same(first, recorder):
+                return recorder
+    return first
+
+
+def _same(first: Recorder, second: Recorder) -> bool:
+    """Whether both agree in the state at the beginning, and in all events after it."""
+    if not second.began:
+        second.begin()
+    told = [Scenario(events=_since(recorder)) for recorder in (first, second)]
+    return first.image == second.image and compare(*told, times=True).same
+
+
+def _since(recorder: Recorder) -> list[Event]:
+    """The events since the beginning. Not that a day has begun, which is told at the first log-on, whenever that is;
+    their times from the beginning on."""
+    before_ns = recorder.since_ns - recorder.begins_ns
+    return [
+        replace(event, step=0, at=event.at - before_ns) for event in recorder.events[recorder.begun[1] :]
+        if event.message.get("MsgType") != "SystemEvent"
+    ]  # fmt: skip
 
 
 def _turns(tail: Tail, follow: bool, stop: threading.Event) -> Iterator[Turn]:

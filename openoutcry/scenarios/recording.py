@@ -4,9 +4,11 @@
     recorder.turn(turn)            each record of the journal, in order
     recorder.scenario()            what it has come to so far
 
+With ``since_ns`` it takes two passes (openoutcry.scenarios.recorded): the first finds out what the state at that time
+depends on (openoutcry.scenarios.before), the second begins with that.
+
 Verbs become verbs, log-ons and log-offs become `connect` and `disconnect`, commands of sessions become their clients'
-messages (openoutcry.scenarios.sides), and the events become what each client got. With ``since_ns``, what was set up
-before is there (SETTING_UP), and what was traded before is not.
+messages (openoutcry.scenarios.sides), and the events become what each client got.
 
 Invariant: nothing is left out in silence: ``left_out`` says how often, and what.
 """
@@ -22,12 +24,14 @@ from typing import Any, Final
 from openoutcry import verbs, wire
 from openoutcry.errors import VerbError
 from openoutcry.gateway.fix.copies import Copies
+from openoutcry.gateway.plugin import is_plugin, spoken
 from openoutcry.matcher import desk, fixsessions
-from openoutcry.matcher.inputs import apply_input, collect_frames, decode_inputs
+from openoutcry.matcher.inputs import ARRIVED, STARTED, TIMER, apply_input, collect_frames, decode_inputs
 from openoutcry.matcher.machine import PUBLIC, Machine
 from openoutcry.matcher.records import Turn
 from openoutcry.matcher.sessions import Endpoint, Session, User
-from openoutcry.parameters import Parameter, duration_text, price_text
+from openoutcry.plugins import PROTOCOLS
+from openoutcry.scenarios.before import CLOCK, TRADING, Kept, Seen, image
 from openoutcry.scenarios.fixside import FixSide, settings_of
 from openoutcry.scenarios.model import (
     CONNECT,
@@ -40,34 +44,19 @@ from openoutcry.scenarios.model import (
     ScenarioError,
     Step,
 )
+from openoutcry.scenarios.plugged import Plug, PlugSide, plug_of
 from openoutcry.scenarios.sides import OuchSide, Side, SilentSide, readable
 from openoutcry.scenarios.times import desk_message, without_time
+from openoutcry.scenarios.verbsteps import PASSWORD, arguments_of
 
 Command = tuple[Any, ...]
 Told = list[tuple[int, Command]]  # when, and an event
 Apply = Callable[[], Told]
 
+OF_TIME: Final = (TIMER, ARRIVED, STARTED)  # inputs that nothing but the clock makes
 MAIL: Final = 0  # in place of an event's kind: what a desk was told
 
-PASSWORD: Final = "scenario"  # in place of passwords, which the journal has not got
-CLOCK: Final = ("stop_clock", "start_clock", "advance_clock")  # the steps' times say it
-# Verbs that are carried out although they came before the time from which is recorded: all but those that trade.
-TRADING: Final = frozenset((
-    "enter_order", "amend_order", "cancel_order", "mass_cancel", "quote", "mass_quote", "create_order",
-    "set_order_property", "submit_order", "delete_order", "create_quote", "set_quote_property", "submit_quote",
-    "delete_quote", "match_orders", "accept_request", "reject_request", "fill_request", "fill_order", "pull_order",
-    "break_trade", "correct_trade",
-))  # fmt: skip
-# Properties that are left out, with what is said about them: what a test held in its hand is not in the journal, so in
-# a replay nobody would let it go; files and certificates are those of another host.
-_LEFT_OUT: Final = {
-    "auto_accept": "auto_accept: nobody is held back in a replay",
-    "auto_receive": "auto_receive: nothing is held back in a replay",
-    **dict.fromkeys(("tls_certificate", "tls_key", "tls_client_ca", "tls_certificates"), "TLS: a replay has none"),
-    "FileLogPath": "FileLogPath: a replay writes no logs",
-}  # fmt: skip
-_SET: Final = ("set_engine_property", "set_protocol_property", "set_session_property")
-_UNUSED: Final = frozenset(("gateway", "host", "port"))  # of create_endpoint: another exchange has its own
+NOTHING_LEFT: Final = "messages before the beginning that left nothing open: positions, fees and last prices lack them"
 _OF_SESSIONS: Final = frozenset(
     kind for kind, (_, fields) in wire.PRIVATE_EVENTS.items()
     if fields[0] is wire.SESSION and kind not in (wire.SESSION_STREAM, wire.LOGGED_ON)
@@ -76,22 +65,37 @@ _CONFIGURES: Final = frozenset((wire.SESSION_SET, wire.SESSION_DELETED, wire.END
 
 
 class Recorder:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, since_ns: int = 0) -> None:
+    since_ns: when it begins; until then commands are `seen`, or, when it is known which are needed, `kept` tells.
+    first: the recorder of the first pass, when it is the second. in_time: what came before is there at its own times,
+    else it is all there at the beginning.
+    """
+
+    def __init__(self, since_ns: int = 0, first: Recorder | None = None, kept: Kept | None = None,
+                 in_time: bool = False) -> None:  # fmt: skip
         self.machine = Machine()
         self.since_ns = since_ns
+        self.seen = Seen() if since_ns and first is None else None
+        self.kept = kept
+        self.image: list[Any] = []  # of the machine when it begins
+        self.clock: tuple[Any, ...] = ()  # and its clock
+        self.begun = (0, 0)  # how many steps and events there are then
+        self.names: dict[int, tuple[str, str]] = {}  # of all sessions
+        self._first = first
+        self._in_time = in_time
         self.begins_ns = since_ns
         self.now_ns = 0  # time of the record that is read
         self._told_ns = 0  # of the event that is told
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.left_out: Counter[str] = Counter()
-        self._clients: dict[tuple[str, str], Client] = {}  # by endpoint and user
+        self._clients: dict[tuple[str, str], Client] = {} if first is None else dict(first._clients)  # endpoint, user
         self._sides: dict[tuple[str, str], Side] = {}  # the same
         self._by_number: dict[int, Side] = {}
         self._read: dict[int, int] = {}  # events of each desk that are told
         self._copies: dict[str, Copies] = {}  # by gateway
+        self._plugs: dict[str, Plug] = {}  # protocols of somebody's own, by path
         self._frames: list[bytes] = []
         self._connected: set[str] = set()  # clients that have connected
         self._live = not since_ns
@@ -100,14 +104,14 @@ class Recorder:
     def turn(self, turn: Turn) -> None:
         """One record of the journal. Raises JournalError, ScenarioError."""
         if not self.now_ns:
-            self.begins_ns = max(self.since_ns, turn.time_ns)
-        self.now_ns = turn.time_ns
+            self.begins_ns = turn.time_ns if self._in_time else max(self.since_ns, turn.time_ns)
         if not self._live and turn.time_ns >= self.since_ns:
-            self._go_live()
+            self.begin()
+        self.now_ns = self.since_ns if self._at_once else turn.time_ns
         for name, data in decode_inputs(turn.payload):
             if name:
                 self._frame(name, data)
-            else:
+            elif not (self._at_once and data[:1] in OF_TIME):
                 apply_input(self.machine, name, data, self.now_ns)
                 self._tell(self._drained())
         if len(self.steps) > STEPS_MAX:
@@ -123,9 +127,19 @@ class Recorder:
             return
         _, generation, first, last_event, commands = message
         known = max(0, self.machine.peers[name].last_command + 1 - first)
-        for number, command in enumerate(commands[known:], first + known):
+        for number, sent in enumerate(commands[known:], first + known):
+            command = self._needed(sent)
+            if command is None:
+                self.machine.peers[name].last_command = number
+                continue
             single = (wire.CMD, generation, number, last_event, (command,))
             self._command(name, command, partial(self._apply, name, data, single))
+
+    def _needed(self, command: Command) -> Command | None:
+        """A command as it is applied, None for one that is left out."""
+        if self.seen is not None:
+            (self.seen.mentioned if self._live else self.seen.command)(command)
+        return command if self.kept is None else self.kept.command(self.machine, command, self._at_once)
 
     def _apply(self, name: str, data: bytes, message: tuple[Any, ...]) -> Told:
         apply_input(self.machine, name, data, self.now_ns, message)
@@ -144,6 +158,8 @@ class Recorder:
             _, _, _, time_ns, events = wire.decode_frame(frame)
             found += [(time_ns, event) for event in events]
         self._frames.clear()
+        if self.seen is not None and not self._live:
+            self.seen.applied(self.machine, found)
         return found + self._mail()
 
     def _mail(self) -> Told:
@@ -185,7 +201,7 @@ class Recorder:
                 self.events[before:] = [replace(event, step=len(self.steps)) for event in self.events[before:]]
                 if said.note:
                     self._leave_out(f"{client.name}: {said.message['MsgType']}: {said.note}")
-            elif command[0] == wire.ECHO or not readable(session.endpoint.protocol):
+            elif command[0] == wire.ECHO or not self._readable(session.endpoint):
                 self._leave_out(f"{wire.COMMANDS[command[0]][0]} over {session.endpoint.protocol}: no message for it")
         self._tell(apply())
 
@@ -193,8 +209,10 @@ class Recorder:
         _, endpoint, user, connection, *_ = command
         refused = next((event[3] for _, event in told if event[0] == wire.LOGON_REFUSED and event[2] == connection), "")
         found = self.machine.endpoints.get(endpoint)
-        if found is not None and readable(found.protocol):
+        if found is not None and self._readable(found):
             self._connect(found, user if found.is_fix else user.strip().upper(), refused)
+        elif found is not None and self._live:
+            self._leave_out(f"clients over {found.protocol}: {self._plug(found).why_not}")
         self._tell(told)
 
     def _connect(self, endpoint: Endpoint, user: str, refused: str = "") -> None:
@@ -203,7 +221,7 @@ class Recorder:
         self._step(Step(self._at, client=client.name, do=CONNECT, refused=refused))
 
     def _do(self, session: Session, deed: str) -> None:
-        if readable(session.endpoint.protocol):
+        if self._readable(session.endpoint):
             self._step(Step(self._at, client=self._client(session.endpoint, session.user).name, do=deed))
 
     def _gone(self, name: str, generation: int) -> None:
@@ -232,27 +250,32 @@ class Recorder:
         """A verb, as a step, if it is to be one."""
         if verb in CLOCK:
             return
-        if not self._live and verb in TRADING:
+        if not self._recorded and verb in TRADING:
             self._leave_out("verbs that traded before the beginning")
             return
-        arguments = _arguments(verb, values)
-        held = [arguments["name"]] if verb in _SET else list(arguments)
-        for name in [name for name in held if name in _LEFT_OUT]:
-            self._leave_out(_LEFT_OUT[name])
-            arguments.pop(name, None)
-            if verb in _SET:
-                return
-        if any(p.type == "secret" and p.name in arguments for p in verbs.VERBS[verb].parameters):
-            self._leave_out(f"passwords, which are {PASSWORD!r} now")
-        self._step(Step(self._at, verb, arguments, refused=refused))
+        arguments, left_out = arguments_of(verb, values)
+        for what in left_out:
+            self._leave_out(what)
+        if arguments is not None:
+            self._step(Step(self._at, verb, arguments, refused=refused))
 
     # --------------------------------------------------------------------------------------------- steps and events
     @property
+    def _recorded(self) -> bool:
+        """Whether what is read now is in the recording, be it because it is needed."""
+        return self._live or self._first is not None
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether what is read now is there at the beginning."""
+        return not self._live and self._first is not None and not self._in_time
+
+    @property
     def _at(self) -> int:
-        return max(0, self.now_ns - self.begins_ns) if self._live else 0
+        return max(0, self.now_ns - self.begins_ns) if self._recorded else 0
 
     def _step(self, step: Step) -> None:
-        if self._live or step.verb:
+        if self._recorded or step.verb:
             self.steps.append(step)
         elif step.message is not None:
             self._leave_out("messages of clients before the beginning")
@@ -260,13 +283,36 @@ class Recorder:
     def _leave_out(self, what: str) -> None:
         self.left_out[what] += 1
 
-    def _go_live(self) -> None:
-        """What is recorded begins here, with those connected who are."""
+    @property
+    def began(self) -> bool:
+        """Whether the beginning has come."""
+        return self._live
+
+    def begin(self) -> None:
+        """What is recorded begins here."""
+        self.image = image(self.machine)
+        self.clock = self.machine.clock.dump()
+        if self.seen is not None:
+            self.seen.begin(self.machine)
+        if self._at_once and self._first is not None:
+            self.machine.clock.load(self._first.clock)
+        elif self._first is None:
+            self._without_before()
+        self.begun = (len(self.steps), len(self.events))
+        self._live = True
+
+    def for_second(self) -> Kept:
+        """What a second pass needs of what was before the beginning."""
+        assert self.seen is not None
+        return Kept(self.seen.needs(), self.names)
+
+    def _without_before(self) -> None:
+        """With those connected who are, and nothing of what they did before."""
         self._live = True
         now_ns, self.now_ns = self.now_ns, self.begins_ns
         self._told_ns = self.begins_ns
         for session in self._sessions():
-            if session.connection and readable(session.endpoint.protocol):
+            if session.connection and self._readable(session.endpoint):
                 self._connect(session.endpoint, session.user)
                 if not session.endpoint.is_fix:  # the first message of a session, which begins with this connection
                     start = {"MsgType": "SystemEvent", "EventCode": wire.START_OF_DAY}
@@ -299,7 +345,7 @@ class Recorder:
         self._got(client.name, desk_message(row))
 
     def _got(self, who: str, message: Message) -> None:
-        if self._live:
+        if self._recorded:
             at = max(0, self._told_ns - self.begins_ns)
             self.events.append(Event(len(self.steps), at, who, without_time(message)))
 
@@ -342,6 +388,7 @@ class Recorder:
 
     def _begin_session(self, number: int, name: str, user: str) -> None:
         """A session has a stream: from its first log-on on, and every day anew."""
+        self.names[number] = (name, user)
         endpoint = self.machine.endpoints.get(name)
         if endpoint is None:
             return
@@ -353,13 +400,34 @@ class Recorder:
         self._by_number[number] = side
 
     def _new_side(self, endpoint: Endpoint, user: str, number: int) -> Side:
-        if not readable(endpoint.protocol):
+        if not self._readable(endpoint):
             return SilentSide()
-        who = self._client(endpoint, user).name
+        client = self._client(endpoint, user)
+        who = client.name
+        if not readable(endpoint.protocol):
+            return self._plug_side(endpoint, client, number)
         if not endpoint.is_fix:
             return OuchSide(number, who, self._got)
         copies = self._copies.setdefault(endpoint.gateway, Copies())
         return FixSide(who, self._got, self._settings(endpoint, user), endpoint.engine.kind, copies)
+
+    def _plug_side(self, endpoint: Endpoint, client: Client, number: int) -> Side:
+        dialect, kind, _ = self._plug(endpoint)
+        assert dialect is not None and kind is not None
+        if is_plugin(endpoint.engine.kind):
+            dialect = spoken(dialect)
+        return PlugSide(number, client, self._got, dialect, kind)
+
+    def _plug(self, endpoint: Endpoint) -> Plug:
+        """What its protocol, which is somebody's own, has for clients."""
+        path = self.machine.plugins.get((PROTOCOLS, endpoint.protocol), "")
+        if path not in self._plugs:
+            self._plugs[path] = plug_of(endpoint.protocol, path)
+        return self._plugs[path]
+
+    def _readable(self, endpoint: Endpoint) -> bool:
+        """Whether its sessions can be put into words."""
+        return readable(endpoint.protocol) or self._plug(endpoint).client is not None
 
     def _configured(self, name: str) -> None:
         """An endpoint or a session has other settings, or is gone. Who receives copies is there from the beginning."""
@@ -383,31 +451,14 @@ class Recorder:
         """What has been recorded so far."""
         clients = {client.name: client for client in self._clients.values() if client.name in self._connected}
         events = [event for event in self.events if event.client in clients]
+        if self.kept is not None and self.kept.left_out:
+            self.left_out[NOTHING_LEFT] = self.kept.left_out
         left_out = [f"{count} x {what}" if count > 1 else what for what, count in self.left_out.items()]
         ends = max([self._at, *(event.at for event in events[-1:])])
-        return Scenario(list(self.steps), events, clients, "", self.begins_ns, ends, left_out=left_out)
+        title = f"steps 1 to {self.begun[0]} make what was there at the beginning" if self.begun[0] else ""
+        return Scenario(list(self.steps), events, clients, title, self.begins_ns, ends, left_out=left_out)
 
 
 def _users(machine: Machine, endpoint: Endpoint) -> list[User]:
     """Those who may log in there; anybody may when there is none."""
     return [user for user in machine.users.values() if user.endpoint in ("", endpoint.name)]
-
-
-def _arguments(verb: str, values: tuple[Any, ...]) -> dict[str, Any]:
-    """The arguments that are not the default, as people write them."""
-    found = {}
-    for p, value in zip(verbs.VERBS[verb].parameters, values, strict=True):
-        is_default = value == p.default and type(value) is type(p.default)
-        if not is_default and not (verb == "create_endpoint" and p.name in _UNUSED):
-            found[p.name] = _written(p, value)
-    return found
-
-
-def _written(p: Parameter, value: Any) -> Any:
-    if value is None:
-        return None
-    if p.type == "secret":
-        return PASSWORD
-    if p.type == "price" and type(value) is int:
-        return price_text(value)
-    return duration_text(value) if p.type == "duration" and type(value) is int else value

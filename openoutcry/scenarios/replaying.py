@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from openoutcry.errors import VerbError
 from openoutcry.scenarios import connections
-from openoutcry.scenarios.model import Event, Scenario, ScenarioError, Step
-from openoutcry.scenarios.player import PACES, REAL, TIMEOUT_S, VIRTUAL, Call, Player
+from openoutcry.scenarios.model import Event, Message, Scenario, ScenarioError, Step
+from openoutcry.scenarios.player import PACES, REAL, TIMEOUT_S, VIRTUAL, Player
+from openoutcry.scenarios.settling import Call
 from openoutcry.scenarios.stage import Function, Stage
 
 if TYPE_CHECKING:
+    from openoutcry.clients.control import ControlClient
     from openoutcry.exchange import Exchange
 
 Progress = Callable[[int, int], None]  # steps taken, events so far
@@ -37,30 +40,30 @@ def replay(
         from openoutcry.exchange import Exchange
 
         with Exchange(**settings) as exchange:
-            return _play(what, exchange.call, pace or VIRTUAL, timeout, progress, False)
+            return _play(what, exchange, pace or VIRTUAL, timeout, progress, False)
     if settings:
         raise TypeError(f"{', '.join(settings)}: settings are for an exchange that is made")
     if isinstance(on, str | os.PathLike):
         from openoutcry.clients.control import ControlClient
 
         with ControlClient(on) as control:
-            return _play(what, control.call, pace or REAL, timeout, progress, True)
-    return _play(what, on.call, pace or VIRTUAL, timeout, progress, True)
+            return _play(what, control, pace or REAL, timeout, progress, True)
+    return _play(what, on, pace or VIRTUAL, timeout, progress, True)
 
 
 def _play(
-    what: Scenario | Function, call: Call, pace: str, timeout: float, progress: Progress | None, forgiving: bool
-) -> Scenario:
+    what: Scenario | Function, on: Exchange | ControlClient, pace: str, timeout: float, progress: Progress | None,
+    forgiving: bool,
+) -> Scenario:  # fmt: skip
     if not isinstance(what, Scenario):
-        return _perform(what, call, pace, timeout)
-    _check(what, call)
-    player = Player(call, what.clients, pace, what.events, timeout, forgiving)
+        return _perform(what, on, pace, timeout)
+    _check(what, on.call)
+    player = Player(on.call, what.clients, pace, what.events, timeout, forgiving, on.batch)
     taken: list[Step] = []
     came: list[Event] = []
     try:
         player.begin(what.begins_ns)
-        for step in what.steps:
-            done, found = player.step(step)
+        for step, (done, found) in zip(what.steps, player.play(what.steps), strict=True):
             taken.append(replace(step, refused=done.refused))
             came += found
             if progress is not None:
@@ -71,9 +74,9 @@ def _play(
     return replace(what, steps=taken, events=came)
 
 
-def _perform(function: Function, call: Call, pace: str, timeout: float) -> Scenario:
+def _perform(function: Function, on: Exchange | ControlClient, pace: str, timeout: float) -> Scenario:
     """The same for a function."""
-    player = Player(call, {}, pace, None, timeout)
+    player = Player(on.call, {}, pace, None, timeout, batch=on.batch)
     stage = Stage(player)
     try:
         player.begin()
@@ -92,12 +95,15 @@ def _check(scenario: Scenario, call: Call) -> None:
         if step.verb in MAKERS:
             name = step.arguments.get("name", step.arguments.get("endpoint"))
             protocols.setdefault(name, set()).add(step.arguments["protocol"])
+    checkers: dict[str, Callable[[Message], object]] = {}
     for number, step in enumerate(scenario.steps, 1):
         client = scenario.clients.get(step.client)
         spoken = protocols.get(client.endpoint, set()) if client is not None else set()
         if step.message is None or client is None or len(spoken) != 1:
             continue
         try:
-            connections.check(step.message, client, next(iter(spoken)))
-        except ScenarioError as error:
-            raise ScenarioError(f"step {number}: {error}") from None
+            if client.name not in checkers:
+                checkers[client.name] = connections.checker(client, next(iter(spoken)))
+            checkers[client.name](step.message)
+        except VerbError as error:
+            raise ScenarioError(f"step {number}: message: {error.text}") from None
