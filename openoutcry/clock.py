@@ -94,7 +94,10 @@ class ExchangeClock:
             if moved_ns == ns:
                 return records.Record({**found, "moved_ns": moved_ns})
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # asks nobody: a debugger may want it in the middle of anything
+        return f"<clock of {self._exchange!r}>"
+
+    def __str__(self) -> str:
         row: Any = self()
         return f"<clock {row.now}{', standing still' if row.stopped else ''}>"
 

@@ -17,9 +17,11 @@ import signal
 import sys
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -53,9 +55,19 @@ if TYPE_CHECKING:
 SEGMENT_BYTES: Final = 1024 * 1024  # of the journal: a test's is short, and a segment is written out in advance
 LOOK_AGAIN_S: Final = 0.002  # between two looks at `status` while the parts connect to the matcher
 PREFIX: Final = "openoutcry-"  # of the temporary directories
+FORKED: Final = "this exchange belongs to the process that this one was forked from; its TCP ports can be used here"
+
+_alive: Final[weakref.WeakValueDictionary[int, Exchange]] = weakref.WeakValueDictionary()  # by id
+PLUGIN: Final = "openoutcry.pytest_plugin"
 
 Price = str | int  # "10.05"; an int is whole units of the currency
 Rows = records.Records
+
+
+def running() -> list[Exchange]:
+    """The exchanges of this process that run, in the order in which they were started."""
+    found = [reference() for reference in _alive.valuerefs()]
+    return [exchange for exchange in found if exchange is not None]
 
 
 class Exchange:
@@ -90,14 +102,19 @@ class Exchange:
         self._directory = Path()
         self._clients: builtins.list[OuchTrader | FixTrader | MarketWatcher] = []
         self._followings: builtins.list[Following] = []
+        self._fix_sessions: dict[tuple[str, ...], str] = {}  # those that clients of the kit have had
 
     # ------------------------------------------------------------------------------------- from start to stop
     def __enter__(self) -> Self:
+        """As ``start``."""
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """As ``stop``. Raises ClusterError when a part has died by itself."""
+        if error is not None and (plugin := sys.modules.get(PLUGIN)) is not None:
+            plugin.note(self, error)
         self.stop()
         died = self._obituaries()
         if died and error is None:
@@ -108,7 +125,7 @@ class Exchange:
     def start(self) -> Self:
         """Start every process; returns when all are connected. Raises ClusterError when one cannot."""
         if self._parts is not None:
-            raise ClusterError("this exchange has been started already")
+            raise ClusterError("this exchange has been started already: make another one")
         nursery = parts.nursery()
         import tempfile  # only now: the nursery is loading meanwhile
 
@@ -119,6 +136,7 @@ class Exchange:
         except BaseException:
             self.stop()
             raise
+        _alive[id(self)] = self
         return self
 
     def _settle(self) -> None:
@@ -130,6 +148,9 @@ class Exchange:
 
             self._config = config.load(self._config_file)
             self._settings = {**self._config.settings, **self._settings}
+        known = [field.name for field in fields(Settings)]
+        if unknown := [name for name in self._settings if name not in known]:
+            raise TypeError(f"an Exchange has no setting {unknown[0]!r}; it has: {', '.join(known)}")
         if self._settings.get("plugins"):  # the parts are to find what this process finds
             path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
             self._settings = {"plugin_path": path, **self._settings}
@@ -171,6 +192,7 @@ class Exchange:
             control, self._control = self._control, None
             if self._parts is not None and self._parts.owner != os.getpid():
                 return  # in a child of the process that owns all this
+            _alive.pop(id(self), None)
             self.close_clients()
             if control is not None:
                 control.disconnect()
@@ -180,6 +202,23 @@ class Exchange:
                 from openoutcry.nursery import clean_up
 
                 clean_up(str(self._directory), not self._keep)
+
+    def __del__(self) -> None:
+        made: parts.Parts | None = getattr(self, "_parts", None)
+        if made is None or not made.running:
+            return
+        name = repr(self)
+        made.close()  # waits for nothing: this may be any thread, in the middle of anything
+        if self._control is not None:
+            self._control.disconnect()
+        warnings.warn(f"{name} was not stopped: use it in a with statement", ResourceWarning, 2, self)
+
+    def __repr__(self) -> str:  # asks nobody: a debugger may want it in the middle of anything
+        if self._parts is None:
+            return "<Exchange, not started>"
+        if self._parts.owner != os.getpid():
+            return "<Exchange of another process>"
+        return f"<Exchange in {self._directory}>" if self._parts.running else "<Exchange, stopped>"
 
     def _running(self) -> parts.Parts:
         if self._parts is None:
@@ -218,6 +257,8 @@ class Exchange:
 
     def log(self, name: str) -> str:
         """All that part ``name`` has logged; also after the end."""
+        if name not in self._running().names:
+            raise ClusterError(f"no part {name!r}; there are: {', '.join(self._running().names)}")
         return self._running().log(name)
 
     def logs(self) -> dict[str, str]:
@@ -247,7 +288,9 @@ class Exchange:
         """
         from openoutcry.testkit.market import clear
 
+        self._service()  # before anything is closed
         self.close_clients()
+        self._fix_sessions.clear()
         if dead := [name for name in self._running().names if name not in self.pids]:
             self.restart(*dead)
         clock = self.clock()
@@ -290,14 +333,15 @@ class Exchange:
         """A logged on FIX client, openoutcry.clients.fix.FixClient with the orders of the test kit.
 
         endpoint: None for the first one of FIX; else as for ``ouch_client``. settings: as for FixClient; SenderCompID
-        is CLIENT and TargetCompID EXCHANGE unless they are given. It is closed with the exchange at the latest.
+        is CLIENT and TargetCompID EXCHANGE unless they are given. It is closed with the exchange at the latest. When
+        an earlier client had the same session, this one goes on with its numbers where the exchange is now.
         """
-        from openoutcry.testkit.fix import FixTrader
+        from openoutcry.testkit.opening import opened
 
         found = self._port(endpoint, "fix44")
         version = {"BeginString": "FIX.4.4"} if found.protocol == "fix" else {}
         given = {**version, "SenderCompID": "CLIENT", "TargetCompID": "EXCHANGE", **settings}
-        client = FixTrader(found, **given)
+        client = opened(self, found, given, self._fix_sessions)
         self._clients.append(client)
         return client
 
@@ -324,19 +368,27 @@ class Exchange:
         followings, self._followings = self._followings, []
         for following in followings:
             following.close()
-        clients, self._clients = self._clients, []
-        for client in clients:
-            with suppress(OpenOutcryError):
-                client.close()
+        for client in self.clients:
+            self.close_client(client)
+
+    def close_client(self, client: OuchTrader | FixTrader | MarketWatcher) -> None:
+        """Close one of them, whatever state it is in."""
+        self._clients = [one for one in self._clients if one is not client]
+        with suppress(OpenOutcryError):
+            client.close()
 
     def _port(self, endpoint: str | Endpoint | None, protocol: str) -> Endpoint:
-        if isinstance(endpoint, Endpoint):
-            return endpoint
-        if endpoint is not None:
-            return self.endpoint(endpoint)
-        from openoutcry.testkit.market import port
+        from openoutcry.testkit.market import port, speaks
 
-        return port(self, protocol)
+        if endpoint is None:
+            return port(self, protocol)
+        if isinstance(endpoint, Endpoint) and speaks(endpoint, protocol):
+            return endpoint
+        found = self.endpoint(name_of(endpoint))  # it may speak something else by now
+        if not speaks(found, protocol):
+            text = f"endpoint {found.name!r} speaks {found.protocol}, not a protocol of this client"
+            raise VerbError("bad_argument", "endpoint", text)
+        return found
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint ``name``, as it is now. Raises VerbError when there is none."""
@@ -365,14 +417,21 @@ class Exchange:
         plain = [name_of(a) if isinstance(a, Handle) else a for a in arguments]
         named = {key: name_of(a) if isinstance(a, Handle) else a for key, a in named.items()}
         with self._lock:
-            if self._control is None:
-                raise ClusterError("this exchange is not running")
+            control = self._service()
             try:
-                return records.of(self._control.call(verb, *plain, **named))
+                return records.of(control.call(verb, *plain, **named))
             except OpenOutcryError as error:
                 if died := self._obituaries():
                     error.add_note(died)
                 raise
+
+    def _service(self) -> ControlClient:
+        """Where verbs go. Raises ClusterError."""
+        if self._control is None:
+            raise ClusterError("this exchange is not running: it has been stopped, or was never started")
+        if self._running().owner != os.getpid():
+            raise ClusterError(FORKED)
+        return self._control
 
     def batch(self, stop: bool = False, raises: bool = True) -> Batch:
         """Collect verbs, to send them together when the ``with`` block ends; each answers with an Outcome.
@@ -387,10 +446,9 @@ class Exchange:
 
     def _carry_out(self, parts: builtins.list[bytes], stop: bool) -> Iterator[tuple[VerbError | None, Any]]:
         with self._lock:
-            if self._control is None:
-                raise ClusterError("this exchange is not running")
+            control = self._service()
             try:
-                yield from self._control.carry_out(parts, stop)
+                yield from control.carry_out(parts, stop)
             except OpenOutcryError as error:
                 if died := self._obituaries():
                     error.add_note(died)
@@ -465,13 +523,15 @@ class Exchange:
         """Have an endpoint speak another protocol on the port it has; its sessions are forgotten."""
         return self._endpoint(self.call("set_endpoint_protocol", endpoint, protocol))
 
-    def load_engine(self, name: str, path: str) -> dict[str, Any]:
+    def load_engine(self, name: str, path: str) -> records.Record:
         """Let engines be of a kind of one's own: docs/plugins.md. path: "package.module:Class"; see `plugins`."""
-        return dict(self.call("load_engine", name, path))
+        found: records.Record = self.call("load_engine", name, path)
+        return found
 
-    def load_protocol(self, name: str, path: str) -> dict[str, Any]:
+    def load_protocol(self, name: str, path: str) -> records.Record:
         """Let endpoints speak a protocol of one's own: docs/plugins.md. path: "package.module:function"."""
-        return dict(self.call("load_protocol", name, path))
+        found: records.Record = self.call("load_protocol", name, path)
+        return found
 
     def create_session(self, endpoint: str | Endpoint, **settings: str | int | bool) -> FixSession:
         """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS, as SenderCompID="ISLD" (ours)."""
@@ -769,14 +829,15 @@ class Exchange:
         return found
 
     def match_orders(
-        self, book: str | Book, order_a: str, order_b: str, quantity: int | None = None, price: Price | None = None,
-        desk: str | Desk = "desk",
+        self, book: str | Book, order_a: str | int | DraftOrder, order_b: str | int | DraftOrder,
+        quantity: int | None = None, price: Price | None = None, desk: str | Desk = "desk",
     ) -> records.Record:  # fmt: skip
         """Execute two live orders against each other, whatever their places; returns the match.
 
         order_a, order_b: the desk's names for them, or the order reference numbers of anybody's.
         """
-        found: records.Record = self.call("match_orders", book, order_a, order_b, quantity, price, desk)
+        one, other = (str(order) if isinstance(order, int) else order for order in (order_a, order_b))
+        found: records.Record = self.call("match_orders", book, one, other, quantity, price, desk)
         return found
 
     def accept_request(self, engine: str | Engine, request: int | None = None) -> records.Record:
@@ -836,15 +897,20 @@ class Exchange:
         return Session(self, name_of(endpoint), found["session"], found["session_number"], found["since"])
 
     def reject_session(
-        self, endpoint: str | Endpoint, connection: int | None = None, reason: str = ""
+        self, endpoint: str | Endpoint, connection: int | None = None, timeout_ms: int = 0, reason: str = ""
     ) -> records.Record:
-        """Refuse a client whom auto_accept=false holds."""
-        found: records.Record = self.call("reject_session", endpoint, connection, reason)
+        """Refuse a client whom auto_accept=false holds; the one that waits longest, if no connection is given.
+
+        ``Endpoint.reject_session`` waits as long as one likes.
+        """
+        found: records.Record = self.call("reject_session", endpoint, connection, timeout_ms, reason)
         return found
 
-    def next_message(self, endpoint: str | Endpoint, session: str, timeout_ms: int = 0) -> records.Record | None:
+    def next_message(
+        self, endpoint: str | Endpoint, session: str, timeout_ms: int = 0, native: bool = False
+    ) -> records.Record | None:
         """The oldest message that auto_receive=false holds and nobody has taken yet, None when there is none."""
-        found: records.Record | None = self.call("next_message", endpoint, str(session), timeout_ms)
+        found: records.Record | None = self.call("next_message", endpoint, str(session), timeout_ms, native)
         return found
 
     def process_message(self, endpoint: str | Endpoint, session: str, message: int | None = None) -> records.Record:
@@ -859,18 +925,18 @@ class Exchange:
 
     def send_session_message(
         self, endpoint: str | Endpoint, session: str, message: str | Mapping[str, Any] = "", raw: str | bytes = "",
-        sequence: int = 0, checksum: int = 0, length: int = 0,
+        sequence: int = 0, checksum: int = 0, length: int = 0, native: bool = False,
     ) -> records.Record:  # fmt: skip
         """Send a client any message, also a broken one.
 
         message: a dictionary as openoutcry.messages has it, or its JSON. raw: bytes, or their hexadecimal text, sent as
-        they are. sequence, checksum, length: added to the right one.
+        they are. sequence, checksum, length: added to the right one. native: message has the protocol's own names.
         """
         from openoutcry.sessions import text_of
 
         data = raw.hex() if isinstance(raw, bytes) else raw
         found: records.Record = self.call(
-            "send_session_message", endpoint, str(session), text_of(message), data, sequence, checksum, length
+            "send_session_message", endpoint, str(session), text_of(message), data, sequence, checksum, length, native
         )
         return found
 
@@ -880,14 +946,15 @@ class Exchange:
         return found
 
     def wait_for(
-        self, endpoint: str | Endpoint, kind: str, session: str | None = None, timeout_ms: int = 0, since: int = 0
-    ) -> records.Record | None:
+        self, endpoint: str | Endpoint, kind: str, session: str | None = None, timeout_ms: int = 0, since: int = 0,
+        native: bool = False,
+    ) -> records.Record | None:  # fmt: skip
         """The next thing of that kind that happened at an endpoint, None when it has not happened.
 
         ``Endpoint.wait_for`` waits as long as one likes.
         """
         of = None if session is None else str(session)
-        found: records.Record | None = self.call("wait_for", endpoint, kind, of, timeout_ms, since)
+        found: records.Record | None = self.call("wait_for", endpoint, kind, of, timeout_ms, since, native)
         return found
 
     # ------------------------------------------------------------------------------------- looking
@@ -920,14 +987,14 @@ class Exchange:
         found: records.Record = self.call("indicative", book)
         return found
 
-    def orders(self, book: str | Book, desk: str | Desk | None = None, count: int = 100) -> Rows:
-        """A book's live orders with all their terms, also what nobody sees."""
-        found: Rows = self.call("orders", book, desk, count)
+    def orders(self, book: str | Book, desk: str | Desk | None = None, count: int = 100, skip: int = 0) -> Rows:
+        """A book's live orders with all their terms, also what nobody sees; the first ``skip`` are left out."""
+        found: Rows = self.call("orders", book, desk, count, skip)
         return found
 
-    def trades(self, book: str | Book, count: int = 100) -> Rows:
-        """A book's last trades, the newest first."""
-        found: Rows = self.call("trades", book, count)
+    def trades(self, book: str | Book, count: int = 100, skip: int = 0) -> Rows:
+        """A book's last trades, the newest first; the first ``skip`` are left out."""
+        found: Rows = self.call("trades", book, count, skip)
         return found
 
     def order_events(
@@ -944,19 +1011,19 @@ class Exchange:
         found: records.Record = self.call("order_status", order_id, desk, engine)
         return found
 
-    def requests(self, engine: str | Engine | None = None, count: int = 100) -> Rows:
-        """What waits for a hand at manual engines, the oldest first."""
-        found: Rows = self.call("requests", engine, count)
+    def requests(self, engine: str | Engine | None = None, count: int = 100, skip: int = 0) -> Rows:
+        """What waits for a hand at manual engines, the oldest first; the first ``skip`` are left out."""
+        found: Rows = self.call("requests", engine, count, skip)
         return found
 
-    def positions(self, engine: str | Engine, account: str | None = None) -> Rows:
-        """What accounts have bought and sold in the books that count it."""
-        found: Rows = self.call("positions", engine, account)
+    def positions(self, engine: str | Engine, account: str | None = None, skip: int = 0) -> Rows:
+        """What accounts have bought and sold in the books that count it; the first ``skip`` rows are left out."""
+        found: Rows = self.call("positions", engine, account, skip)
         return found
 
-    def fees_paid(self, account: str | None = None) -> Rows:
-        """What accounts have paid; less than 0 when rebates prevail."""
-        found: Rows = self.call("fees_paid", account)
+    def fees_paid(self, account: str | None = None, skip: int = 0) -> Rows:
+        """What accounts have paid; less than 0 when rebates prevail. The first ``skip`` rows are left out."""
+        found: Rows = self.call("fees_paid", account, skip)
         return found
 
     def state_hash(self) -> records.Record:
@@ -964,6 +1031,6 @@ class Exchange:
         found: records.Record = self.call("state_hash")
         return found
 
-    def list(self, kind: str) -> Any:
-        """Everything of one kind: one of openoutcry.verbs.LISTS."""
-        return self.call("list", kind)
+    def list(self, kind: str, skip: int = 0) -> Any:
+        """Everything of one kind: one of openoutcry.verbs.LISTS. The first ``skip`` rows are left out."""
+        return self.call("list", kind, skip)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openoutcry.errors import ClusterError, VerbError
+from openoutcry.records import Record, Records
 
 if TYPE_CHECKING:
     from openoutcry.agents.following import Following
@@ -31,7 +32,8 @@ def _words(value: str | int | bool | Iterable[float] | Path) -> str:
         try:
             return ",".join(value.read_text(encoding="utf-8").replace(",", " ").split())
         except (OSError, UnicodeDecodeError) as error:
-            raise VerbError("bad_argument", "options", f"cannot read {value}: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise VerbError("bad_argument", "options", f"cannot read {value}: {why}") from None
     if isinstance(value, str | int):
         return str(value)
     return ",".join(map(str, value))
@@ -66,9 +68,11 @@ class Engine(Handle):
         """Make an order book of this engine."""
         return self.exchange.create_book(name, self, symbol)
 
-    def create_endpoint(self, name: str, protocol: str = "ouch42") -> Endpoint:
+    def create_endpoint(
+        self, name: str, protocol: str = "ouch42", gateway: str | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> Endpoint:
         """Open a TCP port for this engine's clients."""
-        return self.exchange.create_endpoint(name, self, protocol)
+        return self.exchange.create_endpoint(name, self, protocol, gateway, host, port)
 
     def start_of_day(self) -> None:
         """Begin the next trading day; the market is closed until ``open``."""
@@ -106,6 +110,41 @@ class Engine(Handle):
         """Set a risk limit of a firm, an account or a session."""
         self.exchange.set_limit(self, scope, name, rule, value)
 
+    def clear_limit(self, scope: str, name: str, rule: str) -> None:
+        """Take a risk limit away."""
+        self.exchange.clear_limit(self, scope, name, rule)
+
+    def kill_switch(self, scope: str, name: str) -> Record:
+        """Cancel all orders of a firm, an account ... and reject new ones until ``revive``."""
+        return self.exchange.kill_switch(self, scope, name)
+
+    def revive(self, scope: str, name: str) -> None:
+        """Let orders in again after ``kill_switch``."""
+        self.exchange.revive(self, scope, name)
+
+    def set_fee(
+        self, firm: str, maker_fee: str | int = 0, taker_fee: str | int = 0, maker_fee_ppm: int = 0,
+        taker_fee_ppm: int = 0,
+    ) -> None:  # fmt: skip
+        """Give a firm rates of its own, in place of those of every book."""
+        self.exchange.set_fee(self, firm, maker_fee, taker_fee, maker_fee_ppm, taker_fee_ppm)
+
+    def clear_fee(self, firm: str) -> None:
+        """Have a firm pay the rates of the books again."""
+        self.exchange.clear_fee(self, firm)
+
+    def mass_cancel(self, **which: Any) -> int:
+        """Cancel all orders to which everything given applies, of ``mass_cancel``'s arguments; returns how many."""
+        return int(self.exchange.mass_cancel(self, **which)["orders"])
+
+    def positions(self, account: str | None = None) -> Records:
+        """What accounts have bought and sold in the books that count it."""
+        return self.exchange.positions(self, account)
+
+    def describe(self) -> Record:
+        """Everything about it."""
+        return self.exchange.describe(self, "engine")
+
     def start(self) -> None:
         """Take messages again, after ``stop``."""
         self.exchange.start_engine(self)
@@ -122,11 +161,11 @@ class Engine(Handle):
         words = [f"{key}={_words(value)}" for key, value in options.items()]
         return self.exchange.add_policy(self, name, kind, shlex.join(words))
 
-    def requests(self, count: int = 100) -> list[dict[str, Any]]:
+    def requests(self, count: int = 100) -> Records:
         """What waits for a hand, the oldest first; the engine's kind is manual."""
         return self.exchange.requests(self, count)
 
-    def wait_for_request(self, timeout: float = 5.0) -> dict[str, Any]:
+    def wait_for_request(self, timeout: float = 5.0) -> Record:
         """The oldest request, as soon as there is one. Raises ClusterError after ``timeout`` seconds without any."""
         deadline = time.monotonic() + timeout
         while not (found := self.requests(1)):
@@ -135,17 +174,15 @@ class Engine(Handle):
             time.sleep(LOOK_AGAIN_S)
         return found[0]
 
-    def accept(self, request: int | None = None) -> dict[str, Any]:
+    def accept(self, request: int | None = None) -> Record:
         """Take a request, by default the oldest."""
         return self.exchange.accept_request(self, request)
 
-    def reject(self, reason: str = "invalid field", text: str = "", request: int | None = None) -> dict[str, Any]:
+    def reject(self, reason: str = "invalid field", text: str = "", request: int | None = None) -> Record:
         """Refuse a request, by default the oldest."""
         return self.exchange.reject_request(self, reason, text, request)
 
-    def fill(
-        self, quantity: int | None = None, price: str | int | None = None, request: int | None = None
-    ) -> dict[str, Any]:
+    def fill(self, quantity: int | None = None, price: str | int | None = None, request: int | None = None) -> Record:
         """Take an order, by default the oldest request, and execute it at once."""
         return self.exchange.fill_request(self, quantity, price, request)
 
@@ -193,15 +230,15 @@ class Book(Handle):
         """Have the phases of this book alone change by the clock; "" takes it away."""
         self.exchange.set_timetable(self.engine, timetable, self)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Record:
         """Everything about it."""
         return self.exchange.describe(self)
 
-    def orders(self, count: int = 100) -> list[dict[str, Any]]:
+    def orders(self, count: int = 100) -> Records:
         """Its live orders, also what nobody sees."""
         return self.exchange.orders(self, None, count)
 
-    def trades(self, count: int = 100) -> list[dict[str, Any]]:
+    def trades(self, count: int = 100) -> Records:
         """Its last trades, the newest first."""
         return self.exchange.trades(self, count)
 
@@ -215,11 +252,26 @@ class Book(Handle):
 
         expect_best(self, bid, ask, timeout)
 
-    def indicative(self) -> dict[str, Any]:
+    def create_order(self, order_id: str, desk: str | Desk = "desk") -> DraftOrder:
+        """Begin an order, to be put together property by property."""
+        return self.exchange.create_order(order_id, self, desk)
+
+    def create_quote(self, quote_id: str, desk: str | Desk = "desk") -> DraftQuote:
+        """Begin a quote, to be put together property by property."""
+        return self.exchange.create_quote(quote_id, self, desk)
+
+    def match_orders(
+        self, order_a: str | int | DraftOrder, order_b: str | int | DraftOrder, quantity: int | None = None,
+        price: str | int | None = None, desk: str | Desk = "desk",
+    ) -> Record:  # fmt: skip
+        """Execute two live orders against each other: names of the desk's, or order reference numbers of anybody's."""
+        return self.exchange.match_orders(self, order_a, order_b, quantity, price, desk)
+
+    def indicative(self) -> Record:
         """Where an auction would end now."""
         return self.exchange.indicative(self)
 
-    def depth(self, levels: int = 0) -> dict[str, Any]:
+    def depth(self, levels: int = 0) -> Record:
         """Its price levels as the matcher has them."""
         return self.exchange.depth(self, levels)
 
@@ -278,17 +330,17 @@ class Endpoint(Handle):
 
         return accept_client(self.exchange, self.name, connect, timeout)
 
-    def reject_session(self, reason: str = "", timeout: float = 5.0, connection: int | None = None) -> dict[str, Any]:
+    def reject_session(self, reason: str = "", timeout: float = 5.0, connection: int | None = None) -> Record:
         """Refuse a client whom auto_accept=false holds, as soon as there is one.
 
         Raises ClusterError after ``timeout`` seconds without any.
         """
         from openoutcry.sessions import held
 
-        found: dict[str, Any] = held(lambda _: self.exchange.reject_session(self, connection, reason), timeout)
+        found: Record = held(lambda ms: self.exchange.reject_session(self, connection, ms, reason), timeout)
         return found
 
-    def wait_for(self, kind: str, session: str | None = None, timeout: float = 5.0, since: int = 0) -> dict[str, Any]:
+    def wait_for(self, kind: str, session: str | None = None, timeout: float = 5.0, since: int = 0) -> Record:
         """The next thing of that kind that happened here, after the event number ``since``, once it has.
 
         kind: ``connection``, ``logon``, ``logged_on``, ``logout``, ``disconnect``, ``message``, or a MsgType as
@@ -298,9 +350,13 @@ class Endpoint(Handle):
 
         return wait_for(self.exchange, self.name, kind, None if session is None else str(session), timeout, since)
 
-    def connections(self) -> list[dict[str, Any]]:
+    def connections(self) -> Records:
         """The connections of its clients, those that wait for ``accept_session`` first."""
-        return [row for row in self.exchange.list("connections") if row["endpoint"] == self.name]
+        return Records(row for row in self.exchange.list("connections") if row["endpoint"] == self.name)
+
+    def describe(self) -> Record:
+        """Everything about it."""
+        return self.exchange.describe(self, "endpoint")
 
     def create_session(self, **settings: str | int | bool) -> FixSession:
         """Set up a FIX session; settings: openoutcry.fix.settings.SESSION_SETTINGS."""
@@ -333,6 +389,10 @@ class FixSession(Handle):
         """Log its client out; it may log on again."""
         self.exchange.logout_session(self.endpoint, self, reason)
 
+    def describe(self) -> Record:
+        """Everything about it, with all its settings."""
+        return self.exchange.describe(self, "session", self.endpoint)
+
 
 @dataclass(frozen=True)
 class Desk(Handle):
@@ -343,29 +403,29 @@ class Desk(Handle):
     def enter(
         self, order_id: str, book: str | Book, side: str, quantity: int, price: str | int | None = None,
         **properties: Any,
-    ) -> list[dict[str, Any]]:  # fmt: skip
+    ) -> Records:  # fmt: skip
         """Enter an order; properties: openoutcry.verbs.ORDER_PROPERTIES."""
         return self.exchange.enter_order(order_id, book, side, quantity, price, self, **properties)
 
     def amend(
         self, order_id: str, quantity: int | None = None, price: str | int | None = None, new_id: str | None = None,
         **properties: Any,
-    ) -> list[dict[str, Any]]:  # fmt: skip
+    ) -> Records:  # fmt: skip
         """Change an order; quantity: the new total."""
         return self.exchange.amend_order(order_id, quantity, price, self, new_id, self.engine, **properties)
 
-    def cancel(self, order_id: str, quantity: int = 0) -> list[dict[str, Any]]:
+    def cancel(self, order_id: str, quantity: int = 0) -> Records:
         """Cancel an order, or a part of it."""
         return self.exchange.cancel_order(order_id, self, quantity, self.engine)
 
     def quote(
         self, book: str | Book, bid_quantity: int, bid_price: str | int, ask_quantity: int, ask_price: str | int,
         indicative: bool = False,
-    ) -> list[dict[str, Any]]:  # fmt: skip
+    ) -> Records:  # fmt: skip
         """Quote both sides of a book."""
         return self.exchange.quote(self, book, bid_quantity, bid_price, ask_quantity, ask_price, indicative)
 
-    def mass_quote(self, quotes: str, indicative: bool = False) -> list[dict[str, Any]]:
+    def mass_quote(self, quotes: str, indicative: bool = False) -> Records:
         """Quote several books: "AAPL 100@10.00/100@10.05 MSFT ..."."""
         return self.exchange.mass_quote(self, quotes, self.engine, indicative)
 
@@ -373,13 +433,17 @@ class Desk(Handle):
         """Cancel all its orders; returns how many."""
         return int(self.exchange.mass_cancel(self.engine, desk=self)["orders"])
 
-    def status(self, order_id: str) -> dict[str, Any]:
+    def status(self, order_id: str) -> Record:
         """An order as it is."""
         return self.exchange.order_status(order_id, self, self.engine)
 
-    def events(self, since: int = 0, count: int = 100) -> list[dict[str, Any]]:
+    def events(self, since: int = 0, count: int = 100) -> Records:
         """What it was told, each with its ``number``, from the one after ``since``."""
         return self.exchange.order_events(self, since, self.engine, count)
+
+    def describe(self) -> Record:
+        """Whose its orders are, and how many it has."""
+        return self.exchange.describe(self, "desk", self.engine)
 
 
 @dataclass(frozen=True)
@@ -392,6 +456,10 @@ class Policy(Handle):
     def delete(self) -> None:
         """Take it away."""
         self.exchange.delete_policy(self.engine, self)
+
+    def describe(self) -> Record:
+        """Its options, and how many orders it has ``seen`` and ``acted`` on."""
+        return self.exchange.describe(self, "policy", self.engine)
 
 
 @dataclass(frozen=True)
@@ -411,13 +479,17 @@ class DraftOrder(Handle):
             self.set_property(name, value)
         return self
 
-    def submit(self) -> list[dict[str, Any]]:
+    def submit(self) -> Records:
         """Enter it; returns what its desk was told."""
         return self.exchange.submit_order(self, self.desk)
 
-    def delete(self) -> list[dict[str, Any]]:
+    def delete(self) -> Records:
         """Forget it, or cancel it once it has been submitted."""
         return self.exchange.delete_order(self, self.desk)
+
+    def describe(self) -> Record:
+        """Everything about it, the draft or the live order that it became."""
+        return self.exchange.describe(self, "order", self.desk)
 
 
 @dataclass(frozen=True)
@@ -437,13 +509,17 @@ class DraftQuote(Handle):
             self.set_property(name, value)
         return self
 
-    def submit(self) -> list[dict[str, Any]]:
+    def submit(self) -> Records:
         """Quote, or quote again what has changed since; returns what its desk was told."""
         return self.exchange.submit_quote(self, self.desk)
 
-    def delete(self) -> list[dict[str, Any]]:
+    def delete(self) -> Records:
         """Forget it, and take it out of the market."""
         return self.exchange.delete_quote(self, self.desk)
+
+    def describe(self) -> Record:
+        """Everything about it."""
+        return self.exchange.describe(self, "quote", self.desk)
 
 
 @dataclass(frozen=True)
@@ -457,6 +533,10 @@ class User(Handle):
     def delete(self) -> None:
         """Forget the user."""
         self.exchange.delete_user(self)
+
+    def describe(self) -> Record:
+        """Where the user may log in, and whose the orders are."""
+        return self.exchange.describe(self, "user")
 
 
 def name_of(thing: str | Handle) -> str:

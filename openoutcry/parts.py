@@ -10,6 +10,7 @@ In a child forked by the owner the inherited connections are closed at once, and
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import select
@@ -64,13 +65,19 @@ class NurseryProcess:
         self._control, theirs = socket.socketpair()
         package_root = str(Path(__file__).resolve().parent.parent)
         where = [os.path.abspath(p) for p in (path if path is not None else sys.path)]
-        command = [sys.executable, *_flags(), "-c", _BOOT, str(theirs.fileno()), str(self.owner), ",".join(entries)]
         with theirs:
+            # Beyond the standard ones, which a daemon may have closed: the child has others there.
+            theirs_fd = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        command = [sys.executable, *_flags(), "-c", _BOOT, str(theirs_fd), str(self.owner), ",".join(entries)]
+        try:
             # A session of its own: Ctrl-C in the terminal is for the owner, which then tears down in order.
             self.process = subprocess.Popen(
-                [*command, *where, package_root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/",
-                pass_fds=[theirs.fileno()], start_new_session=True,
+                [*command, *where, package_root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=None if _is_open(2) else subprocess.DEVNULL, cwd="/", pass_fds=[theirs_fd],
+                start_new_session=True,
             )  # fmt: skip
+        finally:
+            os.close(theirs_fd)
 
     def adopt(self, directory: str, remove: bool) -> socket.socket:
         """A new connection for the exchange in ``directory``."""
@@ -102,6 +109,14 @@ class NurseryProcess:
         """In a forked child: let go of the parent's nursery."""
         self._control.close()
         self.process.returncode = 0  # not our child; keeps Popen from waiting for it or warning
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _flags() -> list[str]:
@@ -171,6 +186,11 @@ class Parts:
         _living.add(self)
 
     # -------------------------------------------------------------------------------------------- what is
+    @property
+    def running(self) -> bool:
+        """Whether nobody has stopped it, and it is this process's."""
+        return not self._stopped and self.owner == os.getpid()
+
     @property
     def pids(self) -> dict[str, int]:
         """Process id by name of every part that runs."""

@@ -29,7 +29,7 @@ class Settings:
     snapshot_every: commands between two snapshots of the matcher's state.
     segment_bytes: size at which a journal segment is closed.
     plugins: modules from which ``load_engine`` and ``load_protocol`` may load, separated by commas, each with all that
-    is below it; none unless it is set.
+    is below it; none unless it is set. The matcher and the gateways import them when they start.
     plugin_path: directories in which these are looked for after those of the program, separated as in PATH.
     feed_host, feed_port, snapshot_port: where market data is served; port 0: the kernel chooses, kept afterwards.
     """
@@ -47,6 +47,10 @@ class Settings:
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, number = getattr(self, field.name), field.type == "int"
+            if not isinstance(value, int if number else str) or value is True or value is False:
+                raise ClusterError(f"{field.name} is {value!r}, it must be {'a whole number' if number else 'text'}")
         if self.durability not in DURABILITIES:
             raise ClusterError(f"durability is {self.durability!r}, it must be one of {', '.join(DURABILITIES)}")
         if not 1 <= self.gateways <= 64:
@@ -71,9 +75,11 @@ class Settings:
                 except ValueError:
                     raise ClusterError(f"{source} is {value!r}, it must be a whole number") from None
                 break
-        unknown = set(file or {}) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ClusterError(f"unknown setting {sorted(unknown)[0]!r}")
+        known = [field.name for field in fields(cls)]
+        for name in sorted(set(file or {}) - set(known)):
+            from openoutcry.parameters import like
+
+            raise ClusterError(f"unknown setting {name!r}; " + (like(name, known) or f"there are: {', '.join(known)}"))
         return cls(**values)
 
     def environment(self) -> dict[str, str]:

@@ -11,8 +11,9 @@ market_data        what the market data of `exchange` says, openoutcry.testkit.M
 A test chooses how its own is started with ``@pytest.mark.exchange(durability="sync", gateways=2)``, which takes the
 arguments of openoutcry.Exchange. The clients join the first endpoint of their protocol; when there is none it is made,
 with an engine "main" and a book "aapl" of AAPL when there is no engine. When a test fails, its report has the last
-messages of each client, the sessions with their sequence numbers, and the logs of the processes. With
-``--exchange-keep DIR`` its exchanges stay below DIR as they were then, for ``openoutcry record``.
+messages of each client, the sessions with their sequence numbers, and the logs of the processes: of the exchanges of
+its fixtures, of others that were started since it began, and of those whose ``with`` block its error has left. With
+``--exchange-keep DIR`` those that run stay below DIR as they are then, for ``openoutcry record``.
 
 Invariant: a test run that does not use the fixtures pays nothing, no process and no import beyond this module.
 """
@@ -22,6 +23,8 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import weakref
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,8 +37,13 @@ if TYPE_CHECKING:
     from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader
 
 FIXTURES: Final = frozenset(("exchange", "exchange_proc", "exchange_factory"))  # the others need one of them
-PACKAGE: Final = Path(__file__).parent
-MADE: Final = "made_exchanges"  # attribute of a test's item: those of exchange_factory
+PLUGIN: Final = Path(__file__)
+PACKAGE: Final = PLUGIN.parent
+ENDED_MAX: Final = 4  # exchanges that errors have ended: a test may try, and expect, a hundred
+NO_FAILURES: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, pytest.skip.Exception, pytest.xfail.Exception)
+
+_before: weakref.WeakSet[Exchange] = weakref.WeakSet()  # exchanges that ran when the test under way began
+_ended: deque[tuple[BaseException, list[tuple[str, str]]]] = deque(maxlen=ENDED_MAX)  # with what was to be said then
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,37 +94,58 @@ def exchange_clean(exchange_proc: Exchange) -> Exchange:
 
 
 @pytest.fixture
-def exchange_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Exchange]]:
+def exchange_factory() -> Iterator[Callable[..., Exchange]]:
     """Makes running exchanges; takes the arguments of openoutcry.Exchange. All end with the test."""
     from openoutcry.exchange import Exchange
 
-    made: list[Exchange] = []
-    setattr(request.node, MADE, made)
     with ExitStack() as stack:
 
         def make(*arguments: Any, **settings: Any) -> Exchange:
-            made.append(stack.enter_context(Exchange(*arguments, **settings)))
-            return made[-1]
+            return stack.enter_context(Exchange(*arguments, **settings))
 
         yield make
 
 
+# Each client ends with its test, for a test suite may have an `exchange` of its own that lives longer.
 @pytest.fixture
-def ouch_client(exchange: Exchange) -> OuchTrader:
+def ouch_client(exchange: Exchange) -> Iterator[OuchTrader]:
     """An OUCH client of `exchange`, logged in."""
-    return exchange.ouch_client()
+    client = exchange.ouch_client()
+    yield client
+    exchange.close_client(client)
 
 
 @pytest.fixture
-def fix_client(exchange: Exchange) -> FixTrader:
+def fix_client(exchange: Exchange) -> Iterator[FixTrader]:
     """A FIX client of `exchange`, logged on: FIX.4.4 unless the test has made another endpoint for FIX before."""
-    return exchange.fix_client()
+    client = exchange.fix_client()
+    yield client
+    exchange.close_client(client)
 
 
 @pytest.fixture
-def market_data(exchange: Exchange) -> MarketWatcher:
+def market_data(exchange: Exchange) -> Iterator[MarketWatcher]:
     """The market data of `exchange`; symbols are subscribed to when they are first named."""
-    return exchange.market_data()
+    client = exchange.market_data()
+    yield client
+    exchange.close_client(client)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test begins: what is started from now on is its own."""
+    _before.clear()
+    _ended.clear()
+    if (module := sys.modules.get("openoutcry.exchange")) is not None:
+        _before.update(module.running())
+
+
+def note(exchange: Exchange, error: BaseException) -> None:
+    """An error leaves the ``with`` block of an exchange, which can still be asked; called by openoutcry.exchange."""
+    from openoutcry.testkit.report import sections
+
+    if not isinstance(error, NO_FAILURES):
+        _ended.append((error, sections(exchange)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -131,11 +160,27 @@ def pytest_runtest_makereport(
     if report.failed and module is not None:
         from openoutcry.testkit.report import sections
 
-        for name, found in _exchanges(item, module.Exchange).items():
+        for name, found in _exchanges(item, module).items():
             report.sections += [(f"{name}: {title}", text) for title, text in sections(found)]
             if keep := item.config.getoption("exchange_keep", None):
                 report.sections.append((f"{name}: kept", _keep(found, Path(keep), f"{item.nodeid}-{name}")))
+        errors = _with_its_causes(call.excinfo.value) if call.excinfo is not None else {}
+        for number, said in enumerate([said for error, said in _ended if id(error) in errors], 1):
+            report.sections += [(f"ended exchange {number}: {title}", text) for title, text in said]
+    if report.failed or report.when == "teardown":
+        _ended.clear()  # the end of the test may have a report of its own
     return report
+
+
+def _with_its_causes(error: BaseException | None) -> dict[int, BaseException]:
+    """An error and all that have led to it, by their ids."""
+    found: dict[int, BaseException] = {}
+    waiting = [error]
+    while waiting:
+        if (one := waiting.pop()) is not None and id(one) not in found:
+            found[id(one)] = one
+            waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return found
 
 
 def _keep(exchange: Exchange, keep: Path, name: str) -> str:
@@ -154,22 +199,24 @@ def _keep(exchange: Exchange, keep: Path, name: str) -> str:
 def _end_in_the_test(error: BaseException) -> None:
     """The traceback of what was refused ends where the test said it: the error's text has all the rest."""
     errors = sys.modules.get("openoutcry.errors")
-    if errors is None or not isinstance(error, errors.VerbError):
+    if errors is None or not isinstance(error, (errors.VerbError, errors.ClientError, errors.ProtocolError)):
         return
     last, entry = None, error.__traceback__
     while entry is not None:
-        if PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents:
+        where = Path(entry.tb_frame.f_code.co_filename)
+        if PACKAGE in where.parents and where != PLUGIN:
             break
         last, entry = entry, entry.tb_next
     if last is not None:
         last.tb_next = None
 
 
-def _exchanges(item: pytest.Item, kind: type[Exchange]) -> dict[str, Exchange]:
-    """The exchanges of a test by what they are called there, each once."""
-    named = [(name, value) for name, value in getattr(item, "funcargs", {}).items() if isinstance(value, kind)]
-    named += [(f"exchange {number}", made) for number, made in enumerate(getattr(item, MADE, ()), 1)]
+def _exchanges(item: pytest.Item, module: Any) -> dict[str, Exchange]:
+    """The exchanges of a test by what they are called there, each once; others of its own by numbers."""
     unique: dict[int, tuple[str, Exchange]] = {}
-    for name, value in named:
-        unique.setdefault(id(value), (name, value))
-    return dict(unique.values())
+    for name, value in getattr(item, "funcargs", {}).items():
+        if isinstance(value, module.Exchange):
+            unique.setdefault(id(value), (name, value))
+    noted = getattr(getattr(item, "instance", None), "_exchange", None)  # of an ExchangeMixin: the error has it
+    others = [e for e in module.running() if e not in _before and e is not noted and id(e) not in unique]
+    return dict([*unique.values(), *((f"exchange {number}", found) for number, found in enumerate(others, 1))])

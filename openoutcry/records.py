@@ -60,7 +60,7 @@ class Record(dict[str, Any]):
         return frame([self], (), floats)
 
 
-class Records(list[dict[str, Any]]):
+class Records(list[Record]):
     """Several objects of one kind."""
 
     __slots__ = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from openoutcry import Exchange, VerbError
+from openoutcry import Exchange, VerbError, cluster
+from openoutcry.bus import Directory
 from openoutcry.cli import main
 from openoutcry.matcher.audit import audit
 from tests.clock_world import HOUR, market
@@ -32,12 +34,36 @@ def test_it_shows_the_hosts_time_until_it_is_touched(exchange: Exchange) -> None
 def test_it_reads_well(exchange: Exchange) -> None:
     exchange.clock.stop()
     exchange.clock.advance_to(datetime(2060, 1, 2, 3, 4, 5, 678_000, UTC))
-    assert repr(exchange.clock) == "<clock 2060-01-02T03:04:05.678000000Z, standing still>"
+    assert str(exchange.clock) == "<clock 2060-01-02T03:04:05.678000000Z, standing still>"
+    assert repr(exchange.clock) == f"<clock of {exchange!r}>"
     assert exchange.clock.advance_to("03:04:05").now == "2060-01-03T03:04:05.000000000Z"
     assert exchange.clock.advance_to("03:05").now == "2060-01-03T03:05:00.000000000Z"
     moved = exchange.clock.advance(days=1, hours=2, minutes=3, seconds=4, milliseconds=5, microseconds=6)
     assert (moved.now, moved.moved_ns) == ("2060-01-04T05:08:04.005006000Z", 93_784_005_006_000)
     assert moved.remaining_ns == 0
+
+
+def test_status_shows_a_clock_that_is_not_the_hosts(exchange: Exchange) -> None:
+    def shown() -> list[str]:
+        """What `openoutcry status` says of it."""
+        text = cluster.describe(cluster.status(Directory(exchange.directory)))
+        return [line for line in text.splitlines() if line.startswith("clock")]
+
+    untouched = exchange.status().clock
+    assert (untouched["stopped"], untouched["offset_ns"], shown()) == (False, 0, [])
+    exchange.clock.advance(hours=8, minutes=30)
+    (ahead,) = shown()
+    assert re.fullmatch(r"clock      20\S+Z, 8h30m ahead of the host's", ahead)
+    exchange.clock.stop()
+    assert exchange.status().clock == exchange.clock()
+    assert shown() == [f"clock      stands still at {exchange.clock().now}"]
+
+
+def test_status_shows_how_far_a_clock_is_behind(tmp_path: Path) -> None:
+    clock = {"now": "2026-11-20T16:30:00.000000000Z", "stopped": False, "offset_ns": -90_000_400_000}
+    processes = [{"name": "matcher", "pid": 1, "state": "running", "uptime_s": 5}]
+    found = {**cluster.status(Directory(tmp_path)), "running": True, "processes": processes, "clock": clock}
+    assert cluster.describe(found).endswith("clock      2026-11-20T16:30:00.000000000Z, 1m30s behind the host's")
 
 
 def test_a_clock_lives_as_long_as_the_directory(tmp_path: Path) -> None:

@@ -100,3 +100,30 @@ def test_describe_over_the_control_service(exchange: Exchange) -> None:
     assert exchange.describe(book)["symbol"] == "AAPL"
     with pytest.raises(VerbError, match="no user"):
         exchange.describe("nobody", "user")
+
+
+def test_every_property_of_everything_is_listed_with_the_values_that_it_takes(world: World) -> None:
+    rows = world.machine.query("list", {"kind": "properties"})
+    tables_of = {
+        "engine": verbs.ENGINE_PROPERTIES, "book": verbs.BOOK_PROPERTIES, "endpoint": verbs.ENDPOINT_PROPERTIES,
+        "session": SESSION_SETTINGS | verbs.SESSION_PROPERTIES, "order": verbs.DRAFT_ORDER_PROPERTIES,
+        "quote": verbs.DRAFT_QUOTE_PROPERTIES,
+    }  # fmt: skip
+    assert [(row["of"], row["name"]) for row in rows] == [
+        (of, name) for of, table in tables_of.items() for name in table
+    ]
+    said = {(row["of"], row["name"]): (row["type"], row["values"], row["default"]) for row in rows}
+    assert said["book", "tick_size"] == ("price", "0.00000001 to 1000000000", "0.0001")
+    assert said["book", "positions"] == ("bool", "yes or no", False)
+    assert said["book", "put_call"] == ("choice", "nothing, put, call", "")
+    assert said["endpoint", "tls_key"] == ("text", "text of at most 1024 characters", "")
+    assert said["session", "HeartBtInt"] == ("int", "1 to 86400", 30)
+    assert said["order", "side"][1:] == ("buy, sell, sell-short, sell-short-exempt", None)
+    assert said["order", "price"] == ("price", "0 to 1000000000", None)
+
+
+def test_every_option_of_every_kind_of_policy_is_listed_with_the_values_that_it_takes(world: World) -> None:
+    rows = world.machine.query("list", {"kind": "policy_kinds"})
+    said = {(row["kind"], row["option"]): row["values"] for row in rows}
+    assert said["auto-reject", "on"] == "orders, changes, cancels, all"
+    assert said["auto-fill", "percent"] == "1 to 100"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,13 +13,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import openoutcry
-from openoutcry import ClusterError, Endpoint, Exchange, VerbError, verbs
+from openoutcry import ClusterError, Endpoint, Exchange, VerbError, handles, sessions, verbs
 from openoutcry.bus import Directory
 from openoutcry.clock import ExchangeClock
+from openoutcry.exchange import running as running_exchanges
 from openoutcry.parameters import price_text
 from tests.processes import PATIENCE_S, running, wait_gone
 
@@ -79,6 +83,77 @@ def test_handles_have_facts_and_verbs(exchange: Exchange) -> None:
     for thing in (user, endpoint, book, engine):
         thing.delete()
     assert [exchange.list(kind) for kind in ("engines", "books", "endpoints", "users")] == [[], [], [], []]
+
+
+def test_everything_that_verbs_return_describes_itself(exchange: Exchange) -> None:
+    endpoint = furnish(exchange)
+    engine, book, fix = exchange.engine("main"), exchange.book("aapl"), exchange.create_endpoint("fix", "main", "fix44")
+    order, quote = book.create_order("a", "alice"), book.create_quote("q", "alice")
+    policy, user = engine.add_policy("half", "auto-fill", percent=50), exchange.create_user("BOB", "secret", endpoint)
+    session = fix.create_session(SenderCompID="US", TargetCompID="THEM")
+    things: list[Any] = [
+        engine,
+        book,
+        endpoint,
+        order,
+        quote,
+        policy,
+        user,
+        session,
+        engine.desk("alice", account="PENSIONS"),
+    ]
+    assert [thing.describe()["name"] for thing in things] == [thing.name for thing in things]
+    assert all(thing.describe()["explained"] for thing in things)
+    exchange.ouch_client(endpoint, "BOB", "secret").close()
+    assert endpoint.session("BOB").describe()["endpoint"] == "orders"
+
+
+def test_an_engine_has_its_limits_its_fees_and_its_kill_switch(exchange: Exchange) -> None:
+    furnish(exchange)
+    engine, book = exchange.engine("main"), exchange.book("aapl")
+    book.set_property("positions", True)
+    engine.set_limit("account", "alice", "max_quantity", 100)
+    alice, bob = engine.desk("alice"), engine.desk("bob")
+    assert alice.enter("a", book, "buy", 101, "10")[0]["kind"] == "rejected"
+    engine.clear_limit("account", "alice", "max_quantity")
+    assert alice.enter("b", book, "buy", 101, "10")[0]["kind"] == "accepted"
+    assert engine.kill_switch("account", "alice")["orders"] == 1
+    engine.revive("account", "alice")
+    alice.enter("c", book, "buy", 50, "10")
+    bob.enter("d", book, "sell", 20, "10")
+    assert {row["account"]: row["position"] for row in engine.positions()} == {"alice": 20, "bob": -20}
+    assert engine.mass_cancel(account="alice", side="buy") == 1
+    engine.set_fee("ACME", taker_fee="0.01", maker_fee_ppm=5)
+    assert [(row["taker_fee"], row["maker_fee_ppm"]) for row in exchange.list("fees")] == [("0.01", 5)]
+    engine.clear_fee("ACME")
+    assert exchange.list("fees") == []
+
+
+def test_a_book_matches_orders_by_name_and_by_number(exchange: Exchange) -> None:
+    furnish(exchange)
+    book = exchange.book("aapl")
+    bid = book.create_order("a").set(side="buy", quantity=100, price="10")
+    bid.submit()
+    (offer,) = exchange.desk("main", "bob").enter("b", book, "sell", 100, "11")
+    assert book.match_orders(bid, offer["order"], 40, "10.5")["buy_leaves"] == 60
+    assert exchange.match_orders(book, "a", str(offer["order"]), 10, "10.5")["sell_leaves"] == 50
+
+
+# Whose methods a verb is, by the name of its first argument.
+OBJECTS: dict[str, tuple[Any, ...]] = {
+    "engine": (handles.Engine, handles.Policy, Exchange.desk), "book": (handles.Book,), "desk": (handles.Desk,),
+    "endpoint": (handles.Endpoint, handles.FixSession, sessions),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verb", "owners"),
+    [(row.name, OBJECTS[row.parameters[0].name]) for row in verbs.VERBS.values()
+     if row.parameters and row.parameters[0].name in OBJECTS],
+)  # fmt: skip
+def test_a_verb_about_one_thing_is_a_method_of_it(verb: str, owners: tuple[Any, ...]) -> None:
+    called = rf"""exchange\.{verb}\(|self\.call\("{verb}\""""
+    assert any(re.search(called, inspect.getsource(owner)) for owner in owners)
 
 
 def test_a_refused_verb_names_the_argument(exchange: Exchange) -> None:
@@ -262,7 +337,9 @@ def test_nothing_is_left() -> None:
     for host, port in (endpoint.address, feed.removeprefix("tcp://").split(":")):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)))
-    assert "AAPL" not in ex.log("nothing") and ex.log("matcher")
+    assert ex.log("matcher")
+    with pytest.raises(ClusterError, match="no part 'nothing'; there are: matcher, control, marketdata, gateway-1"):
+        ex.log("nothing")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -352,8 +429,16 @@ def test_it_is_not_started_twice_nor_used_before_or_after() -> None:
     ex.stop()
     with pytest.raises(ClusterError, match="not running"):
         ex.status()
-    with pytest.raises(ClusterError, match="durability"):
-        Exchange(durability="maybe").start()
+    for wrong, text in (
+        ({"durability": "maybe"}, "durability is 'maybe', it must be one of sync, relaxed, none"),
+        ({"gateways": "two"}, "gateways is 'two', it must be a whole number"),
+        ({"gateways": 2.0}, "gateways is 2.0, it must be a whole number"),
+        ({"plugins": ["mine"]}, "plugins is ['mine'], it must be text"),
+    ):
+        with pytest.raises(ClusterError, match=re.escape(text)):
+            Exchange(**wrong).start()
+    with pytest.raises(TypeError, match="an Exchange has no setting 'gateway'; it has: durability, relaxed_sync_ms, "):
+        Exchange(gateway=2).start()
 
 
 def test_threads_share_one_exchange(exchange: Exchange) -> None:
@@ -380,6 +465,81 @@ with Exchange() as ex:
     assert ex.status()["ready"]
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=PATIENCE_S)
+
+
+def test_a_child_of_fork_is_told_that_nothing_of_it_is_its_own() -> None:
+    code = """
+import os, sys
+from openoutcry import Exchange
+with Exchange() as ex:
+    ouch, fix, market = ex.ouch_client(), ex.fix_client(), ex.market_data("AAPL")
+    child = os.fork()
+    if child == 0:
+        fix.close()
+        for deed in (ex.status, ex.reset, fix.next, market.poll, lambda: ex.ouch_client("ouch")):
+            try:
+                deed()
+            except Exception as error:
+                print(type(error).__name__, error)
+        print(ex)
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    ouch.sell("AAPL", 1, "1").expect_accepted()
+    fix.buy("AAPL", 1, "1").expect_filled()
+    market.expect_trade("AAPL", 1)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True, text=True)
+    whose = "belongs to the process that this one was forked from"
+    exchange, client = (
+        f"ClusterError this exchange {whose}; its TCP ports can be used here",
+        f"ClientError this client {whose}",
+    )
+    assert done.stdout.splitlines() == [exchange, exchange, client, client, exchange, "<Exchange of another process>"]
+
+
+@pytest.mark.parametrize("closed", [(0, 1), (0, 1, 2), (2,)], ids=str)
+def test_it_starts_where_standard_files_are_closed(closed: tuple[int, ...], tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib, sys
+for number in {closed}:
+    os.close(number)
+from openoutcry import Exchange
+with Exchange() as ex:
+    ex.ouch_client().buy("AAPL", 1, "1").expect_accepted()
+pathlib.Path({str(tmp_path / "done")!r}).touch()
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_S)
+    assert (tmp_path / "done").exists()
+
+
+def test_one_that_is_not_stopped_ends_with_the_object_and_a_warning() -> None:
+    made = Exchange().start()
+    name, directory, pids = repr(made), made.directory, list(made.pids.values())
+    with pytest.warns(ResourceWarning) as warned:
+        del made
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == [f"{name} was not stopped: use it in a with statement"]
+    assert not wait_gone(pids)
+    assert not directory.exists()
+
+
+def test_what_it_looks_like() -> None:
+    ex = Exchange()
+    assert repr(ex) == "<Exchange, not started>"
+    with ex:
+        assert repr(ex) == f"<Exchange in {ex.directory}>"
+        ouch, fix, market = ex.ouch_client(user="me"), ex.fix_client(), ex.market_data("AAPL")
+        assert [repr(client) for client in (ouch, fix, market)] == [
+            f"<OUCH client 'me': logged in, session {ouch.session}, next message #{ouch.sequence}>",
+            "<FIX client 'CLIENT': logged on, next in #2, next out #2>", "<market data of AAPL>",
+        ]  # fmt: skip
+        assert ex in running_exchanges()
+    assert repr(ex) == "<Exchange, stopped>"
+    assert repr(fix).startswith("<FIX client 'CLIENT': ")
+    assert ex not in running_exchanges()
 
 
 def test_a_client_that_nobody_closes_does_not_keep_a_program_from_ending(exchange: Exchange) -> None:

@@ -144,7 +144,7 @@ def test_a_connection_closed_without_an_answer_says_what_to_look_at() -> None:
         theirs = {"judge": lambda _: ""}
         async with world(theirs, start=False, initiator={"reconnect": False}) as (_acceptor, client):
             await client.start()
-            with pytest.raises(ClientError, match="instead of answering the Logon: are the CompIDs"):
+            with pytest.raises(ClientError, match=r"are the CompIDs.* and is nobody else logged on with them"):
                 await client.logged_on()
 
     run(test())

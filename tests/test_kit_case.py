@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import unittest
 from collections.abc import Iterator
 
@@ -83,6 +84,46 @@ def test_what_a_failed_test_raises_has_the_report_as_a_note() -> None:
     assert not more
     for wanted in ("but: it was rejected: unknown symbol (S)", "---- OUCH client", "---- log of matcher"):
         assert wanted in text
+
+
+def test_a_test_can_be_asked_for_by_its_name() -> None:
+    suite = unittest.defaultTestLoader.loadTestsFromName("Each.test_trading", sys.modules[__name__])
+    suite.run(result := unittest.TestResult())
+    assert (result.testsRun, result.failures, result.errors) == (1, [], [])
+
+
+class Parts(Each):
+    def test_parts(self) -> None:
+        for symbol in ("NONE", "NO"):
+            with self.subTest("a part", symbol=symbol):
+                self.ouch_client.buy(symbol, 1, "1").expect_accepted()
+
+
+def test_each_part_that_fails_has_a_report() -> None:
+    failures = run(Parts, "test_parts").failures
+    assert [str(test).partition("test_parts) ")[2] for test, _ in failures] == [
+        "[a part] (symbol='NONE')", "[a part] (symbol='NO')",
+    ]  # fmt: skip
+    assert all("unknown symbol" in text and "---- log of matcher" in text for _, text in failures)
+    assert not any("testkit/case.py" in text for _, text in failures)
+
+
+class Forgetful(Each):
+    def setUp(self) -> None:
+        pass
+
+    def test_it(self) -> None:
+        self.ouch_client.buy("AAPL", 1, "1")
+
+
+def test_a_set_up_that_was_forgotten_is_named() -> None:
+    ((_, text),) = run(Forgetful, "test_it").errors
+    assert "ClusterError: there is no exchange yet: does a setUp or setUpClass not call that of super()?" in text
+
+
+def test_the_mixin_goes_first() -> None:
+    with pytest.raises(TypeError, match="Wrong: put ExchangeMixin before TestCase in the list of bases"):
+        type("Wrong", (unittest.TestCase, ExchangeMixin), {})
 
 
 class Asynchronous(ExchangeMixin, unittest.IsolatedAsyncioTestCase):

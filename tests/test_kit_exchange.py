@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry import ClusterError, Exchange, VerbError
+from openoutcry import ClientError, ClusterError, Exchange, VerbError
 from openoutcry.testkit import FixTrader, MarketWatcher, OuchTrader, report
 from openoutcry.verbs import LISTS
 
@@ -36,6 +36,38 @@ def test_clients_take_what_is_there(exchange: Exchange) -> None:
     exchange.ouch_client("other", "alice", "secret").buy("MSFT", 1, "1").expect_accepted()
     exchange.ouch_client(exchange.endpoint("other"), "ALICE", "secret")
     assert [row["name"] for row in exchange.list("endpoints")] == ["any", "other"]
+
+
+def test_clients_are_refused_at_endpoints_that_speak_something_else(exchange: Exchange) -> None:
+    engine = exchange.create_engine("main")
+    fix, ouch = engine.create_endpoint("fix", "fix44"), engine.create_endpoint("ouch", "ouch42")
+    with pytest.raises(VerbError, match="endpoint 'fix' speaks fix44, not a protocol of this client"):
+        exchange.ouch_client(fix)
+    with pytest.raises(VerbError, match="endpoint 'ouch' speaks ouch42, not a protocol of this client"):
+        exchange.fix_client("ouch")
+    exchange.set_endpoint_protocol(ouch, "fix44")
+    exchange.fix_client(ouch)  # as it is now
+
+
+@pytest.mark.parametrize("protocol", ["fix42", "fix50sp2"])
+def test_a_new_fix_client_goes_on_with_the_session_of_one_that_is_closed(exchange: Exchange, protocol: str) -> None:
+    endpoint = exchange.create_endpoint("fix", exchange.create_engine("main"), protocol)
+    exchange.create_book("aapl", "main", "AAPL")
+    first = exchange.fix_client()
+    order = first.buy("AAPL", 100, "10").expect_accepted()
+    with pytest.raises(ClientError, match=r"FIX client 'CLIENT' is logged on to session .*EXCHANGE->CLIENT already"):
+        exchange.fix_client()
+    exchange.close_client(first)
+    assert first not in exchange.clients
+    exchange.ouch_client().sell("AAPL", 40, "10").expect_filled(40)
+    second = exchange.fix_client()
+    other = second.buy("AAPL", 1, "9").expect_accepted()
+    assert len(other.messages) == 1 and second.statistics()["gaps"] == 0
+    assert (order.filled, exchange.book("aapl").depth().bids) == (0, [["10", 60, 1], ["9", 1, 1]])
+    exchange.close_client(second)
+    exchange.delete_endpoint(endpoint)
+    exchange.create_endpoint("fix", "main", protocol)
+    exchange.fix_client().buy("AAPL", 1, "9").expect_accepted()  # a new session
 
 
 def test_reset_deletes_everything_and_the_next_test_begins_anew(exchange: Exchange) -> None:
@@ -80,7 +112,7 @@ def test_reset_makes_again_what_the_file_says(tmp_path: Path) -> None:
 
 
 def test_reset_needs_an_exchange_that_runs() -> None:
-    with pytest.raises(ClusterError, match="has not been started"):
+    with pytest.raises(ClusterError, match="was never started"):
         Exchange().reset()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from openoutcry import Exchange
+from openoutcry import ClientError, Exchange
 from openoutcry.testkit import FixTrader, Order, OuchTrader, Trader, Unexpected, expecting
 from openoutcry.testkit.expecting import exact, plain
 from openoutcry.testkit.orders import ACCEPTED, CANCELED, FILLED, REJECTED, REPLACED, Happening
@@ -110,6 +111,11 @@ def test_executions_add_up_and_each_is_expected_once() -> None:
         ([accepted(), canceled(100, "I")], lambda o: o.expect_canceled(100, "U"), "it was canceled 100"),
         ([accepted(), canceled(100)], lambda o: o.expect_canceled(60), "it was canceled 100"),
         ([accepted(), canceled(100)], lambda o: o.expect_replaced(), "it was canceled 100"),
+        (
+            [accepted(), canceled(100)],
+            lambda o: o.expect_canceled().expect_canceled(),
+            "that has been expected already; it was canceled 100",
+        ),
         ([accepted(60)], lambda o: o.expect_open(100), "it was accepted, and 60 are open"),
         (
             [accepted(), Happening(REPLACED, "replaced", price=Decimal(11), open=80, message="U")],
@@ -166,7 +172,7 @@ def test_requests_are_the_protocols() -> None:
 def test_prices_are_exact() -> None:
     with pytest.raises(TypeError, match="a float is not exact"):
         Script().buy("AAPL", 100, 10.05)  # type: ignore[arg-type]  # that is the point
-    for wrong in ("ten", "nan", "inf"):
+    for wrong in ("ten", "nan", "inf", "10." + 37 * "0" + "5"):
         with pytest.raises(ValueError, match="is no price"):
             exact(wrong)
     assert [plain(exact(price)) for price in ("10.0500", "10", 100, "0.5", "100.00")] == [
@@ -288,7 +294,36 @@ def test_passwords_are_not_shown(connect: Connect) -> None:
     assert "UserRequest" in shown and "secret" not in shown
 
 
+def test_a_connection_that_was_dropped_is_said_to_be(connect: Connect) -> None:
+    for protocol, why in (("ouch42", "the connection is closed"), ("fix44", "we closed the connection")):
+        client = connect(protocol)
+        client.drop()
+        with pytest.raises(ClientError, match=why):
+            client.buy("AAPL", 1, "10")
+        client.reconnect()
+        client.buy("AAPL", 1, "10").expect_accepted()
+
+
 def test_a_wrong_time_in_force_says_what_would_be_right(connect: Connect) -> None:
-    for protocol, known in (("ouch42", "ioc, day, system"), ("fix44", "day, gtc")):
+    for protocol, known in (("ouch42", "ioc, fok, day, system"), ("fix44", "day, gtc")):
         with pytest.raises(ValueError, match=known):
             connect(protocol).buy("AAPL", 1, "10", time_in_force="never")
+
+
+@pytest.mark.parametrize("protocol", ("ouch42", "fix44"))
+def test_all_or_nothing_is_the_same_over_both_protocols(connect: Connect, protocol: str) -> None:
+    client = connect(protocol)
+    client.sell("AAPL", 60, "10").expect_accepted()
+    client.buy("AAPL", 100, "10", time_in_force="fok").expect_canceled(100)
+    client.buy("AAPL", 50, "10", time_in_force="fok").expect_filled(50)
+
+
+def test_an_order_is_good_till_a_time_over_fix(exchange: Exchange, connect: Connect) -> None:
+    client = connect("fix44")
+    exchange.clock.stop()
+    until = exchange.clock.now + timedelta(seconds=90)
+    order = client.buy("AAPL", 100, "10", time_in_force="gtd", ExpireTime=until).expect_accepted()
+    exchange.clock.advance(seconds=89)
+    order.expect_open(100)
+    exchange.clock.advance(seconds=1)
+    order.expect_canceled(100, "timeout")

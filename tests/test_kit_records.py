@@ -43,14 +43,14 @@ def test_fields_are_attributes() -> None:
 
 def test_they_print_as_tables() -> None:
     assert repr(of(TRADES)).split("\n") == [
-        "match  price  quantity  side",
-        "    2  10.05        40  buy",
-        "    1  10            5",
+        "match  side  quantity  price",
+        "    2  buy         40  10.05",
+        "    1               5  10",
     ]
     assert repr(of({"name": "aapl", "halted": True})) == "name    aapl\nhalted  yes"
     assert repr(of([])) == "(none)"
     assert repr(of({"bids": []})["bids"]) == "[]"
-    assert repr(Records({"n": n} for n in range(100))).endswith("\n59\n... and 40 more")
+    assert repr(Records(Record(n=n) for n in range(100))).endswith("\n59\n... and 40 more")
 
 
 def test_what_the_exchange_returns_is_of_them(exchange: Exchange) -> None:
@@ -62,6 +62,7 @@ def test_what_the_exchange_returns_is_of_them(exchange: Exchange) -> None:
     assert trades[0]["price"] == "10.05" and depth["bids"] == [["10.05", 60, 1]]
     assert isinstance(exchange.list("users"), Records)
     assert "10.05" in repr(exchange.orders("aapl"))
+    assert repr(exchange.endpoint("ouch").connections()).startswith("connection")
 
 
 def test_frames_have_exact_prices_or_floats() -> None:

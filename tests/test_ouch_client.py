@@ -15,7 +15,7 @@ import pytest
 
 from openoutcry import wire
 from openoutcry.clients.ouch import AsyncOuchClient, Message, MessageTimeout, OuchClient, enter_order
-from openoutcry.errors import ClientError, LoginRejected, ProtocolError
+from openoutcry.errors import ClientError, LoginRejected, ProtocolError, VerbError
 from openoutcry.gateway import ouch42
 from tests.ouch_loopback import SESSION, OuchLoopback
 
@@ -115,11 +115,29 @@ def test_wait_for_leaves_the_messages_that_it_passes_over(server: OuchLoopback) 
         assert [client.next_message().sequence for _ in range(3)] == [1, 2, 4]
 
 
+def test_prices_are_waited_for_as_text_or_numbers(server: OuchLoopback) -> None:
+    with OuchClient(HOST, server.port) as client:
+        server.publish(executed("A", 1))
+        assert client.wait_for("E", execution_price="150.250").executed_shares == 1
+
+
+def test_what_no_message_has_is_not_waited_for(server: OuchLoopback) -> None:
+    with OuchClient(HOST, server.port) as client:
+        with pytest.raises(VerbError, match=r"message 'E' has no 'shares'; it has: .*, order_token, executed"):
+            client.wait_for("E", shares=100)
+        with pytest.raises(VerbError, match="no message has 'order_tokn'; there are: message_type, timestamp"):
+            client.wait_for(order_tokn="A")
+        with pytest.raises(
+            VerbError, match="the exchange sends no message 'fill'; it sends S system_event, A accepted"
+        ):
+            client.wait_for("fill")
+
+
 def test_a_timeout_says_what_was_wanted_and_what_is_there(server: OuchLoopback) -> None:
     with OuchClient(HOST, server.port) as client:
         started = time.monotonic()
         with pytest.raises(MessageTimeout, match=r"no message 'E' with \{'order_token': 'A'\} within 0.05 s.* S"):
-            client.wait_for("E", 0.05, order_token="A")
+            client.wait_for("E", timeout=0.05, order_token="A")
         assert 0.05 <= time.monotonic() - started < 5
         with pytest.raises(TimeoutError):
             client.wait_for("E", 0.0)

@@ -182,10 +182,16 @@ def test_fix(fix_client):
 
 def test_name(exchange, ouch_client):
     exchange.book("msft")
+
+def test_quantity(ouch_client):
+    ouch_client.buy("AAPL", 1.5, "10")
+
+def test_late(fix_client):
+    fix_client.next("News", timeout=0)
 """
     )
     result = pytester.runpytest_subprocess()
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(failed=6)
     result.stdout.fnmatch_lines(
         [
             ">*exchange.create_book*",
@@ -195,9 +201,13 @@ def test_name(exchange, ouch_client):
             ">*fix_client.buy*",
             "E*VerbError: bad_argument (Symbl): FIX.4.4 has no field 'Symbl'; did you mean Symbol?",
             "E*VerbError: unknown_name (book): there is no book 'msft'; there are: aapl",
+            ">*ouch_client.buy*",
+            "E*ProtocolError: enter_order.shares is 1.5, it must be a whole number from 0 to 4294967295",
+            ">*fix_client.next*",
+            "E*MessageTimeout: no 'News' like that within 0 s; 0 others are waiting",
         ]
     )
-    for inner in ("exchange.py:", "fixsync.py:", "messages.py:", "ouch.py:"):
+    for inner in ("exchange.py:", "fixsync.py:", "messages.py:", "ouch.py:", "ouch42.py:", "fix.py:"):
         assert not [line for line in result.outlines if inner in line]
     assert pytester.runpytest_subprocess("--full-trace", "-k", "fix").stdout.str().count("fixmessages.py") > 0
 
@@ -221,6 +231,101 @@ def test_passes(exchange):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "NewOrderSingle" in (pytester.path / "scenario.toml").read_text()
+
+
+def test_a_report_has_every_exchange_that_the_test_has_started(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+from openoutcry import Exchange
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    with Exchange() as ex:
+        yield ex
+
+@pytest.fixture
+def ready(exchange):
+    exchange.ouch_client(user="early").buy("NONE", 1, "1").expect_accepted()
+
+@pytest.fixture
+def world():
+    with Exchange() as ex:
+        yield {"exchange": ex}
+
+def test_before(elsewhere):
+    pass
+
+def test_whose_fixture_fails(ready):
+    pass
+
+def test_whose_fixture_has_it(world):
+    world["exchange"].ouch_client(user="hidden").buy("NONE", 1, "1").expect_accepted()
+
+def test_in_a_block():
+    with Exchange() as one:
+        one.ouch_client(user="first")
+        with Exchange() as two:
+            two.ouch_client(user="second").buy("NONE", 1, "1").expect_accepted()
+
+def test_that_expects_an_error():
+    expect_an_error()
+
+def expect_an_error():
+    with pytest.raises(ValueError), Exchange() as ex:
+        ex.ouch_client(user="quiet")
+        raise ValueError
+
+def test_that_expects_an_error_and_fails_later():
+    expect_an_error()
+    try:
+        with Exchange() as ex:
+            ex.ouch_client(user="cause")
+            raise ValueError
+    except ValueError:
+        assert False
+
+def test_after():
+    assert False
+"""
+    )
+    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result.assert_outcomes(passed=2, failed=4, errors=1)
+    named = [line.strip("- ") for line in result.outlines if line.startswith("---") and "exchange" in line]
+    assert [line for line in named if "client" in line] == [
+        "exchange 1: OUCH client 'early'",
+        "exchange 1: OUCH client 'hidden'",
+        "ended exchange 1: OUCH client 'second'",
+        "ended exchange 2: OUCH client 'first'",
+        "ended exchange 1: OUCH client 'cause'",
+    ]
+    assert len([line for line in named if line.endswith("log of matcher")]) == 5
+
+
+def test_clients_end_with_their_test_also_where_the_exchange_lives_longer(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+from openoutcry import Exchange
+
+@pytest.fixture(scope="module")
+def exchange():
+    with Exchange() as ex:
+        yield ex
+
+@pytest.mark.parametrize("turn", range(2))
+def test_any(exchange, ouch_client, fix_client, market_data, turn):
+    assert exchange.clients == (ouch_client, fix_client, market_data)
+    market_data.watch("AAPL")
+    ouch_client.sell("AAPL", 1, "1").expect_accepted()
+    fix_client.buy("AAPL", 1, "1").expect_filled(1)
+    market_data.expect_trade("AAPL", 1)
+
+def test_none(exchange):
+    assert exchange.clients == ()
+"""
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
 
 
 def test_exchanges_of_the_factory_are_in_the_report_too(pytester: pytest.Pytester) -> None:

@@ -208,6 +208,11 @@ class FixInitiator(Host):
         self._read_on()
         return found[0]
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and are not taken yet; may be asked from any thread."""
+        return len(self._inbox.messages)
+
     def __aiter__(self) -> AsyncIterator[Received]:
         """The messages, until the session is over."""
         return self._messages()
@@ -372,7 +377,10 @@ class FixInitiator(Host):
 
     def _lost(self, reason: str) -> None:
         if self._unanswered:
-            reason += " instead of answering the Logon: are the CompIDs, the BeginString and our address as it expects?"
+            reason += (
+                " instead of answering the Logon: are the CompIDs, the BeginString, our address and our clock as it "
+                "expects, and is nobody else logged on with them?"
+            )
         if not (self._ending or self._explained):
             self._problem = reason
         self._on = False

@@ -156,6 +156,7 @@ class Link(asyncio.Protocol):
         self.lost = asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._closing: asyncio.TimerHandle | None = None
+        self._aborted = False
 
     def write(self, data: bytes) -> None:
         """Write; nothing happens when the connection is closing."""
@@ -171,6 +172,7 @@ class Link(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:
+            self._aborted = True
             self._transport.abort()
 
     def read(self, wanted: bool) -> None:
@@ -209,4 +211,5 @@ class Link(asyncio.Protocol):
             self._closing.cancel()
         self.writable.set()
         self.lost.set()
-        self.owner.link_lost(self, f"connection lost: {error}" if error else "the counterparty closed the connection")
+        why = "we closed the connection" if self._aborted else "the counterparty closed the connection"
+        self.owner.link_lost(self, f"connection lost: {error}" if error else why)

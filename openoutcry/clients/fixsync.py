@@ -6,6 +6,7 @@ Invariant: the thread has ended when ``close`` (or the ``with``) has; hooks run 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
@@ -31,6 +32,7 @@ class FixClient:
 
     def __init__(self, where: Where | None = None, *, reconnect: bool = False, **given: Any) -> None:
         self._loop = asyncio.new_event_loop()
+        self._owner = os.getpid()  # a forked child has no thread for it
         self._thread: threading.Thread | None = None
         try:
             version = _version(getattr(where, "protocol", ""))
@@ -54,18 +56,25 @@ class FixClient:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the loop do it, and wait. A KeyboardInterrupt ends the waiting and the work."""
-        if self._thread is None or self._thread is threading.current_thread():
+        if (problem := self._problem()) is not None:
             work.close()
-            raise ClientError(
-                "the client is closed" if self._thread is None else
-                "a hook cannot wait for its client: make it a coroutine, and use the initiator that it is given"
-            )  # fmt: skip
+            raise ClientError(problem)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    def _problem(self) -> str | None:
+        """Why the loop would never do it."""
+        if self._thread is None:
+            return "the client is closed"
+        if self._thread is threading.current_thread():
+            return "a hook cannot wait for its client: make it a coroutine, and use the initiator that it is given"
+        if self._owner != os.getpid():
+            return "this client belongs to the process that this one was forked from"
+        return None
 
     @property
     def words(self) -> Vocabulary:
@@ -106,18 +115,23 @@ class FixClient:
         values: Mapping[str | int, Any] = dict(fields.items())
         return self._run(self.initiator.next(name, values, timeout))
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and are not taken yet."""
+        return self.initiator.waiting
+
     def available(self) -> list[Received]:
-        """All messages that have come, without waiting."""
-        found = []
-        while True:
-            try:
-                found.append(self.next(timeout=0))
-            except MessageTimeout:
-                return found
-            except ClientError:
-                if found:
-                    return found
-                raise
+        """All messages that have come, without waiting. Raises ClientError when none will come any more."""
+        return self._run(_all(self.initiator))
+
+    def settle(self) -> None:
+        """Return when what was sent has been written, and what is in the socket now has been read."""
+
+        async def read() -> None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # the loop has looked at its sockets, and done what they ask for
+
+        self._run(read())
 
     def __iter__(self) -> Iterator[Received]:
         """The messages as they come, until the session is over."""
@@ -149,9 +163,9 @@ class FixClient:
         return self.initiator.statistics()
 
     def close(self) -> None:
-        """Log out, close, and end the thread. Closing twice is fine."""
+        """Log out, close, and end the thread. Closing twice is fine; in a forked child it is left to the parent."""
         thread = self._thread
-        if thread is None:
+        if thread is None or self._owner != os.getpid():
             return
         try:
             self._run(self.initiator.close())
@@ -166,6 +180,20 @@ class FixClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+async def _all(initiator: FixInitiator) -> list[Received]:
+    """What has come, in one visit to the loop."""
+    found: list[Received] = []
+    while True:
+        try:
+            found.append(await initiator.next(timeout=0))
+        except MessageTimeout:
+            return found
+        except ClientError:
+            if found:
+                return found
+            raise
 
 
 async def _next(messages: AsyncIterator[Received]) -> Received | None:

@@ -52,6 +52,7 @@ class MarketDataClient:
         receive_hwm: int = feed.RECEIVE_HWM, context: zmq.Context[Any] | None = None,
     ) -> None:  # fmt: skip
         self.channels = replica.check_channels(tuple(channels))
+        self._owner = os.getpid()
         self._own_context = context is None
         self._context: zmq.Context[Any] = zmq.Context() if context is None else context
         self._replicas: dict[str, Replica] = {}
@@ -146,6 +147,8 @@ class MarketDataClient:
     # ---- moving
     def poll(self, timeout: float = 0.0) -> int:
         """Take what has come, waiting up to `timeout` seconds for the first of it. Returns the number of messages."""
+        if self._owner != os.getpid():  # ZeroMQ's threads are there
+            raise ClientError("this client belongs to the process that this one was forked from")
         deadline_ns = time.monotonic_ns() + int(timeout * 1e9)
         while True:
             count = self._receive()

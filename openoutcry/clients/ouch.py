@@ -23,12 +23,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from openoutcry.clients.soupbintcp import READ_AHEAD_MAX, AsyncSoupClient, MessageTimeout, SoupClient, _Client
-from openoutcry.errors import ClientError
+from openoutcry.errors import ClientError, VerbError
 from openoutcry.gateway import ouch42
 
 __all__ = ["AsyncOuchClient", "Message", "MessageTimeout", "OuchClient", "enter_order", "replace_order"]
@@ -79,6 +80,32 @@ class Message:
         return (kind is None or kind in (self.type, self.name)) and all(
             name in self.fields and self.fields[name] == value for name, value in fields.items()
         )
+
+
+_FIELDS: Final = {  # of the messages by letter and by name; "": of all
+    **{key: ("message_type", *(field.name for field in found.fields))
+       for letter, found in ouch42.OUTBOUND.items() for key in (letter, found.name)},
+    "": ("message_type", *dict.fromkeys(field.name for found in ouch42.OUTBOUND.values() for field in found.fields)),
+}  # fmt: skip
+
+
+def _wanted(kind: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are waited for, prices exact. Raises VerbError for what no message has: it would never come."""
+    names = _FIELDS.get(kind or "")
+    if names is None:
+        known = ", ".join(f"{letter} {found.name}" for letter, found in ouch42.OUTBOUND.items())
+        raise VerbError("bad_argument", "kind", f"the exchange sends no message {kind!r}; it sends {known}")
+    for name in fields:
+        if name not in names:
+            missing = f"message {kind!r} has no {name!r}; it has" if kind else f"no message has {name!r}; there are"
+            raise VerbError("bad_argument", name, f"{missing}: {', '.join(names)}")
+    return {name: _exact(value) if name.endswith("price") else value for name, value in fields.items()}
+
+
+def _exact(price: Any) -> Any:
+    with suppress(InvalidOperation):
+        return Decimal(price) if isinstance(price, str) else price
+    return price
 
 
 # ------------------------------------------------------------------------------------------------- messages to send
@@ -143,6 +170,11 @@ class _Ouch(_Client):
         """Send one message by its fields: ``send(message_type="X", order_token="A1", shares=0)``."""
         self.send_payloads([ouch42.encode(ouch42.INBOUND, fields)])
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have been read and are not taken yet; more may be in the socket."""
+        return len(self._queue)
+
     def new_token(self) -> str:
         """A token that this client has not made before, and no other."""
         return self._tokens()
@@ -204,12 +236,12 @@ class OuchClient(SoupClient, _Ouch):
         """The next message. Raises MessageTimeout after `timeout` seconds (default: the client's), or ClientError."""
         return self._wait_for(None, {}, timeout)
 
-    def wait_for(self, kind: str | None = None, timeout: float | None = None, /, **fields: Any) -> Message:
+    def wait_for(self, kind: str | None = None, /, timeout: float | None = None, **fields: Any) -> Message:
         """The next message of that type, letter or name, that has those values: ``wait_for("E", order_token=token)``.
 
         The messages before it stay for later calls. Raises MessageTimeout, which lists them, or ClientError.
         """
-        return self._wait_for(kind, fields, timeout)
+        return self._wait_for(kind, _wanted(kind, fields), timeout)
 
     def available(self, seconds: float = 0.0) -> list[Message]:
         """All messages that are here, or that come within `seconds`; [] when there are none."""
@@ -273,7 +305,7 @@ class AsyncOuchClient(AsyncSoupClient, _Ouch):
         """The next message. Raises MessageTimeout after `timeout` seconds (default: the client's), or ClientError."""
         return await self.wait_for(None, timeout)
 
-    async def wait_for(self, kind: str | None = None, timeout: float | None = None, /, **fields: Any) -> Message:
+    async def wait_for(self, kind: str | None = None, /, timeout: float | None = None, **fields: Any) -> Message:
         """The next message of that type, letter or name, that has those values; the others stay for later calls.
 
         Raises MessageTimeout, or ClientError when the connection is lost.
@@ -281,7 +313,7 @@ class AsyncOuchClient(AsyncSoupClient, _Ouch):
         seconds = self.timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(seconds):
-                return await self._search(kind, fields)
+                return await self._search(kind, _wanted(kind, fields))
         except TimeoutError:
             raise MessageTimeout(f"no message {kind or ''} {dict(fields) or ''} within {seconds} s") from None
 

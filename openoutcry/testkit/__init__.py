@@ -9,7 +9,8 @@
     order.expect_canceled(60)
 
 Orders read the same over OUCH and FIX (``orders``), quotes too (``quotes``); ``ouch`` and ``fix`` have the clients,
-which are the product's own clients and a ``Trader`` (``trading``) at the same time. ``books`` expects prices,
+which are the product's own clients and a ``Trader`` (``trading``) at the same time; ``opening`` is how FIX sessions go
+on from one client to the next. ``books`` expects prices,
 ``market`` makes what a client needs to trade at all, ``report`` is what a failed test shows, ``case`` is for unittest.
 The fixtures are in openoutcry.pytest_plugin. docs/testing.md is the tutorial.
 """

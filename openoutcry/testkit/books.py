@@ -111,6 +111,10 @@ class MarketWatcher(MarketDataClient):
     def __enter__(self) -> Self:
         return self
 
+    def __repr__(self) -> str:
+        symbols = [f"{symbol}{'' if self.is_live(symbol) else ' (not live)'}" for symbol in self._seen]
+        return f"<market data of {', '.join(symbols) or 'nothing'}>"
+
     def watch(self, *symbols: str) -> None:
         """Subscribe, and wait until the books are there."""
         for symbol in symbols:
@@ -176,7 +180,8 @@ class MarketWatcher(MarketDataClient):
         bid, ask = self.best(symbol)
         trades = [f"  {_traded(trade)}" for trade in self.seen(symbol)[-TRADES_MAX:]] or ["  none"]
         state = "live" if self.is_live(symbol) else "not live"
-        return "\n".join([f"feed of {symbol}, {state}: bid {_shown(bid)}, ask {_shown(ask)}; trades:", *trades])
+        head = f"feed of {symbol}, {state}: bid {_shown(bid)}, ask {_shown(ask)}; trades since it was first asked for:"
+        return "\n".join([head, *trades])
 
 
 def _price(units: int) -> Decimal:

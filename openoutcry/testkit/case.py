@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from openoutcry.errors import ClusterError
 from openoutcry.exchange import Exchange
 from openoutcry.testkit import report
 
@@ -34,14 +36,22 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+__unittest = True  # its tracebacks begin in the test
+
 
 class ExchangeMixin(_Base):
     """See the module. Put it before TestCase in the list of bases."""
 
     exchange_settings: ClassVar[Mapping[str, Any]] = {}
     exchange_shared: ClassVar[bool] = False
-    exchange: Exchange
+    _exchange: Exchange | None = None
     _shared: ClassVar[Exchange | None] = None
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        places = [base for base in cls.__mro__ if base in (ExchangeMixin, unittest.TestCase)]
+        if places == [unittest.TestCase, ExchangeMixin]:  # which never calls what comes after it
+            raise TypeError(f"{cls.__name__}: put ExchangeMixin before TestCase in the list of bases")
 
     def __init__(self, methodName: str = "runTest") -> None:  # as TestCase has it
         super().__init__(methodName)
@@ -61,10 +71,23 @@ class ExchangeMixin(_Base):
         """Start this test's exchange, or empty the shared one."""
         super().setUp()
         if self._shared is not None:
-            self.exchange = self._shared
-            self.exchange.reset()
+            self._exchange = self._shared
+            self._exchange.reset()
         else:
-            self.exchange = self.enterContext(Exchange(**self.exchange_settings))
+            self._exchange = self.enterContext(Exchange(**self.exchange_settings))
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange of this test, or of its class. Raises ClusterError before ``setUp``."""
+        if self._exchange is None:
+            raise ClusterError("there is no exchange yet: does a setUp or setUpClass not call that of super()?")
+        return self._exchange
+
+    @contextmanager
+    def subTest(self, *message: Any, **parameters: Any) -> Iterator[None]:
+        """As TestCase has it, with a report of its own."""
+        with super().subTest(*message, **parameters), self._noting():
+            yield
 
     @functools.cached_property
     def ouch_client(self) -> OuchTrader:
@@ -85,22 +108,23 @@ class ExchangeMixin(_Base):
         """The test, with a report on its exchange as a note of what it raises."""
 
         @functools.wraps(method)
-        def run() -> Any:
+        def run(_: Any) -> Any:
             with self._noting():
                 return method()
 
         @functools.wraps(method)
-        async def run_async() -> Any:  # of an IsolatedAsyncioTestCase
+        async def run_async(_: Any) -> Any:  # of an IsolatedAsyncioTestCase
             with self._noting():
                 return await method()
 
-        return run_async if inspect.iscoroutinefunction(method) else run
+        # A method again: a test that is asked for by its name must be none that is static.
+        return types.MethodType(run_async if inspect.iscoroutinefunction(method) else run, self)
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, unittest.SkipTest):
-                error.add_note(report.text(self.exchange))
+            if self._exchange is not None and not isinstance(error, unittest.SkipTest):
+                error.add_note(report.text(self._exchange))
             raise

@@ -13,7 +13,7 @@ from typing import Final
 from openoutcry.errors import ClientError
 
 LATE_S: Final = 1.0  # what has come by the time-out is read, but a stream without end is not
-PRICE_TEXT_MAX: Final = 40  # characters of a price: more than any price has
+PRICE_TEXT_MAX: Final = 40  # characters of a price: more than any price has, and few enough to be shown
 
 Check = Callable[[], str | bool]  # True: it is there; False: not yet; a sentence: it will never be, because ...
 More = Callable[[float], bool]  # wait so many seconds for news; False: none
@@ -47,8 +47,11 @@ def exact(price: Decimal | str | int) -> Decimal:
     """A price, exactly. Raises TypeError for a float, ValueError for what is no number."""
     if isinstance(price, bool) or not isinstance(price, Decimal | str | int):
         raise TypeError(f"a price is text, Decimal or int, not {price!r}: a float is not exact")
+    __tracebackhide__ = True
+    if isinstance(price, str) and len(price) > PRICE_TEXT_MAX:
+        raise ValueError(f"{price[:PRICE_TEXT_MAX]!r}... is no price: it has {len(price)} characters")
     try:
-        value = Decimal(price[:PRICE_TEXT_MAX] if isinstance(price, str) else price)
+        value = Decimal(price)
     except InvalidOperation:
         raise ValueError(f"{price!r} is no price") from None
     if not value.is_finite():

@@ -31,7 +31,9 @@ from openoutcry.testkit.orders import Happening, Order
 from openoutcry.testkit.quotes import Quote, Side
 from openoutcry.testkit.trading import Trader, at
 
-TIMES_IN_FORCE: Final = {"day": "0", "gtc": "1", "at_open": "2", "ioc": "3", "fok": "4", "at_close": "7"}
+TIMES_IN_FORCE: Final = {
+    "day": "0", "gtc": "1", "at_open": "2", "ioc": "3", "fok": "4", "gtd": "6", "at_close": "7",
+}  # fmt: skip
 SIDES: Final = {"buy": "1", "sell": "2"}
 REQUIRED: Final = {21: "1", 125: "F"}  # HandlInst and CxlType, in the versions that ask for them
 QUOTE_ANSWERS: Final = (b"AI", b"b")  # QuoteStatusReport, QuoteAcknowledgement
@@ -66,6 +68,7 @@ class FixTrader(FixClient, Trader):
     """See FixClient and Trader."""
 
     name_field = "ClOrdID"
+    key: tuple[str, ...] = ()  # which session it is: openoutcry.testkit.opening
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         Trader.__init__(self)
@@ -244,6 +247,23 @@ class FixTrader(FixClient, Trader):
             if left <= (-LATE_S if self.more(left) else 0):
                 what = "no message" if name is None else f"no {name!r} like that"
                 raise MessageTimeout(f"{what} within {limit:g} s; {seen} others are waiting")
+
+    @property
+    def waiting(self) -> int:
+        """See FixClient."""
+        return len(self._unread) + super().waiting
+
+    def available(self) -> list[Received]:
+        """See FixClient."""
+        try:
+            for message in super().available():
+                self._read(message)
+        except ClientError:
+            if not self._unread:
+                raise
+        found = list(self._unread)
+        self._unread.clear()
+        return found
 
     def __iter__(self) -> Iterator[Received]:
         """See FixClient."""

@@ -5,6 +5,7 @@ Invariant: after ``clear`` nothing is listed any more: engines take their desks,
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ ENGINE: Final = "main"
 BOOK: Final = "aapl"
 SYMBOL: Final = "AAPL"
 FAMILIES: Final = ("ouch", "fix")  # how the protocols of endpoints begin, and the names of those made here
+_OURS: Final = re.compile(r"(ouch|fix)[0-9]*(?:sp[0-9])?")  # others are somebody's own, and may be of either
+
+
+def speaks(endpoint: Endpoint, protocol: str) -> bool:
+    """Whether a client of that protocol's family may find what it expects there."""
+    found = _OURS.fullmatch(endpoint.protocol)
+    return found is None or protocol.startswith(found[1])
 
 
 def port(exchange: Exchange, protocol: str) -> Endpoint:

@@ -239,6 +239,7 @@ class Order:
 
     def _hopeless(self, kind: str) -> str | bool:
         """Why something of that kind will never happen; False when it may."""
+        expected = any(self.happenings[at].kind == kind for at in self._taken)
         ended = {
             ACCEPTED: self.status == REJECTED,
             REJECTED: self.status != SENT,
@@ -246,7 +247,7 @@ class Order:
             REPLACED: self.status in DONE,
         }
         if ended.get(kind, False):
-            return self._now()
+            return f"that has been expected already; {self._now()}" if expected else self._now()
         if kind in (CANCELED, REPLACED) and (at := self._first(CANCEL_REJECTED)) is not None and not self._asked():
             return f"the request was refused: {self.happenings[at].words}"
         return False

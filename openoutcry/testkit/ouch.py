@@ -23,7 +23,9 @@ from openoutcry.testkit.trading import Trader, at
 
 PROPERTIES: Final = ("side", *(name for name, p in inspect.signature(enter_order).parameters.items()
                                if p.kind is p.KEYWORD_ONLY))  # fmt: skip
-TIMES_IN_FORCE: Final = {"ioc": ouch42.TIF_IOC, "day": ouch42.TIF_MARKET_HOURS, "system": ouch42.TIF_SYSTEM_HOURS}
+TIMES_IN_FORCE: Final = {
+    "ioc": ouch42.TIF_IOC, "fok": ouch42.TIF_IOC, "day": ouch42.TIF_MARKET_HOURS, "system": ouch42.TIF_SYSTEM_HOURS,
+}  # fmt: skip
 NAMES_MAX: Final = 3  # of the reasons that a letter may stand for, when it is shown: some stand for ten
 _SIDES: Final = {"B": "buy", "S": "sell", "T": "sell short", "E": "sell short exempt"}
 _EVENTS: Final = {"S": "start of day", "E": "end of day"}
@@ -68,7 +70,7 @@ class OuchTrader(OuchClient, Trader):
     def send_order(self, order: Order, properties: dict[str, Any]) -> None:
         """See Trader; properties: those of openoutcry.clients.ouch.enter_order."""
         price = MARKET_PRICE if order.price is None else order.price
-        fields = _in_force(properties)
+        fields = _in_force(properties, order.quantity)
         if unknown := [name for name in fields if name not in PROPERTIES]:
             text = f"an order of OUCH has no {unknown[0]!r}; it has {', '.join(PROPERTIES)}"
             raise VerbError("bad_argument", unknown[0], text)
@@ -128,8 +130,8 @@ class OuchTrader(OuchClient, Trader):
         return _request(fields)
 
 
-def _in_force(properties: dict[str, Any]) -> dict[str, Any]:
-    """The properties, with a time in force by name as OUCH has it."""
+def _in_force(properties: dict[str, Any], quantity: int) -> dict[str, Any]:
+    """The properties, with a time in force by name as OUCH has it: all or nothing is a minimum quantity there."""
     fields = dict(properties)
     wanted = fields.get("time_in_force")
     if isinstance(wanted, str):
@@ -137,6 +139,8 @@ def _in_force(properties: dict[str, Any]) -> dict[str, Any]:
             known = ", ".join(TIMES_IN_FORCE)
             raise ValueError(f"time_in_force is {wanted!r}; OUCH has {known}, or seconds as an int")
         fields["time_in_force"] = TIMES_IN_FORCE[wanted]
+        if wanted == "fok":
+            fields.setdefault("minimum_quantity", quantity)
     return fields
 
 

@@ -42,15 +42,23 @@ class Trader(ABC):
     def standing(self) -> str:
         """Whether it is connected, and the sequence numbers of its session."""
 
+    def __repr__(self) -> str:
+        try:
+            return f"<{self.title}: {self.standing()}>"
+        except AttributeError:  # it is being made
+            return object.__repr__(self)
+
     def buy(self, symbol: str, quantity: int, price: Price | None = None, **properties: Any) -> Order:
         """Send an order to buy; price None: at the market.
 
         properties: time_in_force="ioc" (or "day", ...), and any other field of the protocol by its own name.
         """
+        __tracebackhide__ = True
         return self._enter("buy", symbol, quantity, price, properties)
 
     def sell(self, symbol: str, quantity: int, price: Price | None = None, **properties: Any) -> Order:
         """Send an order to sell; as ``buy``."""
+        __tracebackhide__ = True
         return self._enter("sell", symbol, quantity, price, properties)
 
     def quote(self, symbol: str, bid: Given = None, ask: Given = None) -> Quote:
@@ -63,6 +71,7 @@ class Trader(ABC):
         return quote
 
     def _enter(self, side: str, symbol: str, quantity: int, price: Price | None, properties: dict[str, Any]) -> Order:
+        __tracebackhide__ = True
         name = str(properties.pop(self.name_field, None) or self.new_name())
         order = self._new_order(name, side, symbol, quantity, None if price is None else exact(price), properties)
         self._by_name[order.name] = order
