@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from openoutcry.options import Commands, add_directory, command
+from openoutcry.options import Commands, add_directory, command, seconds
 
 _MORE: Final = """\
 KINDS is a list of maker (quotes both sides around the price), zero (zero intelligence: orders at random), momentum
@@ -40,7 +40,7 @@ def add(commands: Commands, directory: str) -> None:
     made.add_argument("--position", metavar="SHARES", type=_whole, default=10_000,
                       help="no agent is ever longer or shorter in a symbol (default: %(default)s)")  # fmt: skip
     made.add_argument("--seed", metavar="N", type=int, default=1, help="of all that is random (default: %(default)s)")
-    made.add_argument("--duration", metavar="S", type=float, help="seconds to trade (default: until interrupted)")
+    made.add_argument("--duration", metavar="S", type=seconds, help="seconds to trade (default: until interrupted)")
     made.add_argument("--keep", action="store_true", help="leave the open orders where they are at the end")
     made.add_argument("--json", action="store_true", help="print the summary as JSON, all else on standard error")
 
@@ -53,6 +53,7 @@ def _whole(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from openoutcry import presence
     from openoutcry.agents import command
 
     symbols = args.symbols.split(",") if args.symbols else ()
@@ -61,4 +62,5 @@ def _run(args: argparse.Namespace) -> int:
         activity=args.activity, prices=args.prices, position=args.position, seed=args.seed, duration=args.duration,
         keep=args.keep, json=args.json,
     )  # fmt: skip
+    presence.require(args.directory)
     return command.run(options)

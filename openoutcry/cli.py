@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import __version__, agentscli, compiled, fixcli, pricescli, scenariocli
-from openoutcry.options import Commands
+from openoutcry.options import Commands, seconds
 
 if TYPE_CHECKING:
     from openoutcry.process import Settings
@@ -39,7 +39,7 @@ _SETTINGS: Final = {  # option of openoutcry.process.Settings: what it says in t
     "feed_port": "TCP port of the market data feed, 0: any, kept afterwards",
     "snapshot_port": "TCP port of the market data snapshots, 0: any, kept afterwards",
     "gateways": "number of gateway processes",
-    "plugins": "modules from which load_engine and load_protocol may load, separated by commas; none unless set",
+    "plugins": "modules of one's own, with commas: imported at the start, and may be loaded from; none unless set",
     "plugin_path": "directories in which these are looked for as well, separated as in PATH",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
 }
@@ -112,19 +112,22 @@ def _ctl(args: argparse.Namespace) -> int:
 
     if args.file is not None:
         return _script(args)
-    if not args.words:
+    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    if not words:
         print(ctl.overview())
         return 0
-    verb, *rest = args.words
+    verb, *rest = words
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for name in ("--directory", "--timeout"):
-        options.add_argument(name, help=argparse.SUPPRESS, type=float if name == "--timeout" else str)
+        options.add_argument(name, help=argparse.SUPPRESS, type=seconds if name == "--timeout" else str)
     options.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     so_far = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "words"})
     args = ctl.verb_parser(verb, options).parse_intermixed_args(rest, so_far)
     values = ctl.arguments(verb, getattr(args, "words", []))
+    from openoutcry import presence
     from openoutcry.clients.control import ControlClient
 
+    presence.require(args.directory)
     with ControlClient(args.directory, args.timeout) as client:
         return ctl.run(client, verb, values, args.json)
 
@@ -136,8 +139,10 @@ def _script(args: argparse.Namespace) -> int:
     if args.words:
         raise VerbError("bad_argument", "", f"a verb ({args.words[0]}) and --file do not go together")
     lines = script.read(args.file)
+    from openoutcry import presence
     from openoutcry.clients.control import ControlClient
 
+    presence.require(args.directory)
     with ControlClient(args.directory, args.timeout) as client:
         return script.run(client, lines, args.json, args.keep_going)
 
@@ -244,7 +249,9 @@ def _add_up(commands: Commands) -> None:
     made = _command(commands, "up", _up, "start the exchange as a supervised cluster, and wait until it is ready")
     _directory(made)
     _option(made, "config", None, "TOML file with settings, and with verbs to carry out", metavar="FILE")
-    _option(made, "timeout", 30.0, "seconds to wait until it is ready (default: %(default)s)", type=float, metavar="S")
+    _option(
+        made, "timeout", 30.0, "seconds to wait until it is ready (default: %(default)s)", type=seconds, metavar="S"
+    )
     _flag(made, "foreground", "stay in the foreground, and stop the exchange when this command is stopped")
     _settings(made)
 
@@ -267,7 +274,7 @@ def _add_ctl(commands: Commands) -> None:
                     epilog="run `openoutcry ctl` for the verbs, and `openoutcry ctl VERB --help` for one")  # fmt: skip
     _directory(made)
     _flag(made, "json", "print the value as JSON")
-    _option(made, "timeout", 10.0, "seconds to wait for an answer (default: %(default)s)", type=float, metavar="S")
+    _option(made, "timeout", 10.0, "seconds to wait for an answer (default: %(default)s)", type=seconds, metavar="S")
     _option(made, "file", None, "carry out a script: a verb on each line; - reads standard input", metavar="FILE")
     _flag(made, "keep_going", "with --file: go on after a verb that is refused")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="VERB", help="a verb and its arguments")
@@ -276,7 +283,7 @@ def _add_ctl(commands: Commands) -> None:
 def _add_demo(commands: Commands) -> None:
     made = _command(commands, "demo", _demo, "run a cluster with a live market in it, and sum up")
     _option(made, "directory", None, "where to keep its files (default: a temporary directory)", metavar="DIR")
-    _option(made, "duration", None, "seconds to run (default: until interrupted)", type=float, metavar="S")
+    _option(made, "duration", None, "seconds to run (default: until interrupted)", type=seconds, metavar="S")
     _flag(made, "json", "print the summary as JSON")
 
 
@@ -304,7 +311,7 @@ def _add_play(commands: Commands) -> None:
     _option(made, "user", "", "user to log in as", metavar="NAME")
     made.add_argument("--password", default="", metavar="-|@FILE", help="where to read the password from")
     _option(made, "stocks", "", "stocks for the order book ids in the file, as 1=AAPL,2=MSFT", metavar="ID=STOCK,...")
-    _flag(made, "auto", "send everything at once, without waiting for a key")
+    _flag(made, "auto", "send each action when the one before is answered, without waiting for a key")
 
 
 def _add_scenarios(commands: Commands) -> None:
@@ -323,6 +330,12 @@ def _add_parts(commands: Commands) -> None:
         _directory(made)
         _option(made, "name", "gateway-1" if part == "gateway" else part, "name on the bus (default: %(default)s)")
         _settings(made)
+
+
+def _nowhere() -> int:
+    """What is left to be printed cannot be: leave it out, also when Python ends. Returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -346,6 +359,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _nowhere()
+    except OSError as error:  # a disk that is full, a file that may not be written
+        print(f"openoutcry: {error}", file=sys.stderr)
+        return _nowhere()
     return code

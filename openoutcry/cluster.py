@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from openoutcry import supervisor_rpc as rpc
 from openoutcry.bus import Directory
 from openoutcry.errors import ClusterError, OpenOutcryError, VerbError
+from openoutcry.parameters import duration_text
 from openoutcry.process import Settings
-from openoutcry.tables import table
+from openoutcry.tables import cell, table
 
 if TYPE_CHECKING:
     from openoutcry.config import Config
@@ -36,6 +37,7 @@ LOOK_S: Final = 0.05  # between two looks while waiting to become ready
 ASK_S: Final = 3.0  # for the control service to answer `status`: it waits for silent parts for two
 STARTS_MAX: Final = 3  # of one process while `up` waits: by then it fails for a reason that does not pass
 TAIL_LINES: Final = 15
+MS_NS: Final = 1_000_000
 
 Say = Callable[[str], None]
 
@@ -265,6 +267,7 @@ def status(directory: Directory) -> dict[str, Any]:
         "endpoints": asked.get("endpoints", []),
         "books": asked.get("books"),
         "sequence": asked.get("sequence"),
+        "clock": asked.get("clock"),
     }
 
 
@@ -294,5 +297,16 @@ def describe(found: dict[str, Any]) -> str:
         ]
         columns = ("name", "protocol", "engine", "address", "gateway", "state", "users")
         lines += ["", table(shown, columns=columns)]
-    facts = [f"{key:<10} {found[key]}" for key in ("feed", "snapshot", "control", "books", "sequence")]
+    facts = [f"{key:<10} {cell(found[key])}" for key in ("feed", "snapshot", "control", "books", "sequence")]
+    facts += [f"{'clock':<10} {text}" for text in _clock(found["clock"])]
     return "\n".join([*lines, "", *facts])
+
+
+def _clock(clock: dict[str, Any] | None) -> list[str]:
+    """How the exchange's clock differs from the host's, which nobody expects; [] when it does not."""
+    if clock is None or clock["offset_ns"] == 0:
+        return []
+    if clock["stopped"]:
+        return [f"stands still at {clock['now']}"]
+    by = duration_text(abs(clock["offset_ns"]) // MS_NS * MS_NS)
+    return [f"{clock['now']}, {by} {'ahead of' if clock['offset_ns'] > 0 else 'behind'} the host's"]

@@ -168,7 +168,8 @@ def _secrets(verb: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
         try:
             values[p.name] = (path.parent / name).read_text().partition("\n")[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
-            raise VerbError("bad_argument", f"{p.name}_file", f"cannot read {name!r}: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise VerbError("bad_argument", f"{p.name}_file", f"cannot read {name!r}: {why}") from None
     return values
 
 

@@ -28,18 +28,25 @@ if TYPE_CHECKING:
 
 _OPTIONS: Final = re.compile(r"(?:[a-z_]+=\S+(?: +(?!$)|$))+")  # several in one word
 _NAMED: Final = re.compile(r"([A-Za-z_]+)=(.*)", re.DOTALL)
-ARGUMENT_NOTES: Final = """\
-Arguments are given in this order, or as name=value in any order.
-A password: leave it out to be asked, - reads it from standard input, @FILE from a file."""
+ARGUMENT_NOTE: Final = "Arguments are given in this order, or as name=value in any order."
+SECRET_NOTE: Final = "A password: leave it out to be asked, - reads it from standard input, @FILE from a file."
+# What the rows of `list` have many of: most are as they come.
+_DEFAULTS: Final = {p.name: p.default for p in (verbs.ENGINE_PROPERTIES | verbs.ENDPOINT_PROPERTIES).values()}
 
 
 def overview() -> str:
-    """All verbs with their arguments, one paragraph for those that change something and one for those that look."""
+    """All verbs with their arguments: those that change the exchange, that hold sessions in the hand, that look."""
+    from openoutcry.control.plans import MANAGED
+
     parts = []
-    for title, journaled in (("verbs that change the exchange:", True), ("verbs that look at it:", False)):
-        rows = [row for row in verbs.VERBS.values() if row.journaled is journaled]
+    every = verbs.VERBS.values()
+    for title, rows in (
+        ("verbs that change the exchange:", [row for row in every if row.journaled]),
+        ("verbs for sessions that are held (auto_accept, auto_receive):", [verbs.VERBS[name] for name in MANAGED]),
+        ("verbs that look at it:", [row for row in every if not row.journaled and row.name not in MANAGED]),
+    ):
         parts.append("\n".join([title, *(f"  {usage(row)}\n      {row.meaning}" for row in rows)]))
-    return "\n\n".join([*parts, ARGUMENT_NOTES])
+    return "\n\n".join([*parts, f"{ARGUMENT_NOTE}\n{SECRET_NOTE}"])
 
 
 def usage(row: verbs.Verb) -> str:
@@ -62,7 +69,22 @@ def explain(row: verbs.Verb) -> str:
     }.get(row.name)  # fmt: skip
     if properties:
         lines += ["", "properties:", *(f"  {p.name:<22} {p.meaning} ({_value(p)})" for p in properties.values())]
-    return "\n".join([*lines, "", *([ARGUMENT_NOTES] if row.parameters else [])]).rstrip()
+    if row.name == "add_policy":
+        lines += ["", *_policy_options()]
+    notes = [ARGUMENT_NOTE] if row.parameters else []
+    notes += [SECRET_NOTE] if any(p.type == "secret" for p in row.parameters) else []
+    return "\n".join([*lines, "", *notes]).rstrip()
+
+
+def _policy_options() -> list[str]:
+    """The kinds of policies, each with its own options; those that limit what it acts on are the same for all."""
+    from openoutcry.matcher import installed, policies  # noqa: F401  # the kinds that are built in come with `installed`
+
+    lines = ["options of every kind:", *(f"  {p.name:<22} {p.meaning} ({_value(p)})" for p in policies.LIMITS)]
+    for kind in policies.KINDS:
+        own = [p for p in policies.options_of(kind).values() if p not in policies.LIMITS]
+        lines += ["", f"of {kind}:", *(f"  {p.name:<22} {p.meaning} ({_value(p)})" for p in own)] if own else []
+    return lines
 
 
 def _kind(p: parameters.Parameter) -> str:
@@ -77,14 +99,7 @@ def _kind(p: parameters.Parameter) -> str:
 
 def _value(p: parameters.Parameter) -> str:
     """The values that a property takes, and its default."""
-    if p.type == "bool":
-        kind = "yes or no"
-    elif p.type == "choice":
-        kind = ", ".join(choice or "nothing" for choice in p.choices)
-    elif p.type in ("text", "name"):
-        kind = f"text of at most {p.high} characters"
-    else:
-        kind = f"{_shown(p, p.low)} to {_shown(p, p.high)}"
+    kind = parameters.values_text(p)
     if p.required:
         return f"{kind}; to be set"
     separator = ";" if p.type == "choice" else ","
@@ -122,9 +137,10 @@ def split(verb: str, words: list[str]) -> tuple[list[str], dict[str, str]]:
     options: list[str] = []
     named: dict[str, str] = {}
     known = {p.name for p in verbs.VERBS[verb].parameters} if verb in verbs.VERBS else set()
+    settings = verb == "create_session"  # by FIX's names, so that one which is misspelt is said to be
     for word in words:
         match = _NAMED.fullmatch(word)
-        if match is None or not (match[1].islower() or match[1] in known):  # AAPL=50 is a value
+        if match is None or not (match[1].islower() or match[1] in known or settings):  # AAPL=50 is a value
             positional.append(word)
         elif match[1] in known or "options" not in known:
             if match[1] in named:
@@ -163,7 +179,8 @@ def read_secret(given: str, what: str = "password") -> str:
         try:
             text = Path(given[1:]).read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise VerbError("bad_argument", what, f"cannot read the {what} from {given[1:]!r}: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise VerbError("bad_argument", what, f"cannot read the {what} from {given[1:]!r}: {why}") from None
         return _line(text, what, given[1:])
     print(
         f"openoutcry: warning: a {what} on the command line can be seen by other users; use - or @FILE", file=sys.stderr
@@ -191,6 +208,7 @@ TELLING: Final = frozenset((
     "enter_order", "amend_order", "cancel_order", "quote", "mass_quote", "order_events", "submit_order", "delete_order",
     "submit_quote", "delete_quote", "fill_order", "pull_order",
 ))  # fmt: skip
+NOTHING_TOLD: Final = "nothing was told, so far"  # it waits for a hand, or a policy has put it off or lost it
 # The verbs that answer with what a client was told because of its request.
 ANSWERING: Final = frozenset(("accept_request", "reject_request", "fill_request"))
 
@@ -208,11 +226,19 @@ def tell(verb: str, value: Any, as_json: bool) -> None:
     elif value is None:
         print("done" if verbs.VERBS[verb].journaled else "nothing")
     elif verb in TELLING:
-        print(narrate.tell_all(value) or "nothing")
+        print(narrate.tell_all(value) or ("(none)" if verb == "order_events" else NOTHING_TOLD))
     elif verb in ANSWERING:
         print(f"request {value['request']}" if value["handled"] else f"request {value['request']}: ignored")
-        print(narrate.tell_all(value["events"]) or "nothing")
+        print(narrate.tell_all(value["events"]) or NOTHING_TOLD)
     else:
         from openoutcry.tables import show
 
-        print(show(value))
+        print(show([_changed(row) for row in value] if verb == "list" else value))
+
+
+def _changed(row: Any) -> Any:
+    """A row of `list` with those of its properties alone that differ from their defaults."""
+    if not isinstance(row, dict) or not isinstance(row.get("properties"), dict):
+        return row
+    changed = {name: value for name, value in row["properties"].items() if value != _DEFAULTS.get(name)}
+    return {**row, "properties": changed}

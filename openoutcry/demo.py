@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from openoutcry import cluster
+from openoutcry import cluster, presence
 from openoutcry.bus import Directory
 from openoutcry.clients.control import ControlClient
 from openoutcry.clients.marketdata import MarketDataClient
@@ -45,11 +45,17 @@ def run(duration: float | None, as_json: bool, directory: str | None, rate: int 
     """Run for `duration` seconds, or until interrupted; returns 0 when the feed's books equal the matcher's.
 
     as_json: print the summary as one JSON object, and everything else on standard error.
-    directory: where to keep the cluster's files; default a temporary directory, removed at the end.
+    directory: where to keep the cluster's files; default a temporary directory, removed at the end. Raises ClusterError
+    when an exchange runs there already, or when one was kept there that is not the demo's.
     """
     out = sys.stderr if as_json else sys.stdout
     with _place(directory) as path, contextlib.redirect_stdout(out):
         where = Directory(path)
+        if presence.anybody(where):
+            raise ClusterError(
+                f"an exchange runs in {where.path}: the demo wants one of its own, which it stops at the end; "
+                "`openoutcry agents` lets agents trade on the one that runs"
+            )
         code = cluster.up(where, Settings.load())
         if code:
             return code
@@ -113,6 +119,12 @@ class Demo:
 
     def _configure(self, control: ControlClient) -> tuple[Endpoints, list[Login]]:
         """Engine, books, users, endpoint: what exists from an earlier run in the same directory is taken as it is."""
+        strangers = [row["name"] for row in control.list("engines") if row["name"] != "demo"]
+        if strangers:
+            raise ClusterError(
+                f"the exchange in {self.directory.path} is not the demo's: it has the engine {strangers[0]!r}; "
+                "give the demo another --directory, or none"
+            )
         names = {row["name"] for kind in ("engines", "books", "endpoints", "users") for row in control.list(kind)}
         if "demo" not in names:
             control.create_engine("demo")

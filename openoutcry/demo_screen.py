@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openoutcry.bus import Directory
 from openoutcry.clients.marketdata import MarketDataClient
-from openoutcry.parameters import price_text
+from openoutcry.feed import price_text
 from openoutcry.watch import Meter, View, render
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Tally = dict[str, Any]
 PICTURE_S: Final = 0.2  # between two pictures
 LINE_S: Final = 1.0  # between two lines
 TRADES_SHOWN: Final = 12
+LADDER_MIN: Final = 32  # columns that a ladder wants: where there is no room for all, some are shown whole
 
 
 class Screen(Protocol):
@@ -114,11 +115,14 @@ class Picture:
 
         ladders = Table.grid(expand=True)
         pictures = []
-        for symbol in self._symbols:
+        room = max(1, self._live.console.width // LADDER_MIN)
+        for symbol in self._symbols[:room]:
             ladders.add_column(ratio=1)
             meter = self._meters.setdefault(symbol, Meter())
             rates = meter.take(seconds, feed.counters_of(symbol))
             pictures.append(render(View.of(feed, symbol, rates), levels=6, trades=TRADES_SHOWN))
         ladders.add_row(*pictures)
         head = Panel("\n".join(self._addresses), title="Open Outcry", subtitle="Ctrl-C ends the demo and sums up")
-        return Group(head, figures(tally, seconds), ladders)
+        others = self._symbols[room:]
+        more = f"  (no room for {', '.join(others)})" if others else ""
+        return Group(head, figures(tally, seconds) + more, ladders)

@@ -335,10 +335,13 @@ def _text_of(value: Any) -> str:
 
 
 def _apply(args: argparse.Namespace, sessions: list[SessionSettings]) -> int:
+    from openoutcry import presence
     from openoutcry.cli import default_directory
     from openoutcry.clients.control import ControlClient
 
-    with ControlClient(args.directory or default_directory(), args.timeout) as client:
+    directory = args.directory or default_directory()
+    presence.require(directory)
+    with ControlClient(directory, args.timeout) as client:
         for each in sessions:
             made = client.call("create_session", endpoint=args.endpoint, **each.given)
             print(f"created {made['name'] if isinstance(made, dict) else each.name}")

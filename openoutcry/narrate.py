@@ -78,6 +78,9 @@ def _order_status(e: Event) -> str:
 
 
 def _quote_status(e: Event) -> str:
+    if not e["leaves"]:
+        why = f": {e['text']}" if e["text"] else ""
+        return f"{e['symbol']} no {'bid' if e['side'] == wire.BUY else 'offer'}{why}"
     side = _name(SIDE_NAMES, e["side"])
     return f"{e['symbol']} {side} {e['leaves']} {_price(e)}" + (f", {e['text']}" if e["text"] else "")
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+SECONDS_MAX = 1e8  # three years: beyond some more, a system call that waits refuses it
 Commands = Any  # argparse's own type for the result of add_subparsers is private
 
 
@@ -24,6 +25,17 @@ def command(
     )  # fmt: skip
     made.set_defaults(run=run)
     return made
+
+
+def seconds(text: str) -> float:
+    """A time to wait or to run, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
 
 
 def add_directory(parser: argparse.ArgumentParser, default: str) -> None:

@@ -7,7 +7,7 @@ a ``VerbError`` that names the field, the value and the rule.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,8 @@ _UNITS_NS: Final = {"d": 86_400_000_000_000, "h": 3_600_000_000_000, "m": 60_000
                     "ms": 1_000_000, "us": 1_000, "ns": 1}  # fmt: skip
 _PART: Final = re.compile("([0-9]{1,19})(ms|us|ns|d|h|m|s)")
 _DURATION: Final = re.compile("(?:[0-9]{1,19}(?:ms|us|ns|d|h|m|s)){1,7}")
+LIKE_MAX: Final = 3  # names that are proposed to somebody who has misspelt one
+LIKE: Final = 0.7  # how much two names must be alike: with less, anything is like something
 _YES: Final = ("true", "yes", "on", "1", "y")
 
 
@@ -178,12 +180,31 @@ def price_text(price: int) -> str:
     return "-" + text if price < 0 else text
 
 
+def like(name: str, known: Iterable[str]) -> str:
+    """``did you mean ...?`` for somebody who has misspelt a name; "" when there is none like it."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), LIKE_MAX, LIKE) if len(name) <= wire.NAME_MAX else []
+    return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def values_text(p: Parameter) -> str:
+    """What values a property takes, in words: ``yes or no``, ``0 to 100``, ``fifo, pro-rata``."""
+    if p.type == "bool":
+        return "yes or no"
+    if p.type == "choice":
+        return ", ".join(choice or "nothing" for choice in p.choices)
+    if p.type in ("text", "name", "symbol", "secret", "value"):
+        return f"text of at most {p.high} characters"
+    return f"{_shown(p, p.low)} to {_shown(p, p.high)}"
+
+
 def set_property(table: dict[str, Parameter], owner: str, name: str, value: Any) -> Any:
     """Check one property assignment against its table; returns the value to store. Raises VerbError."""
     p = table.get(name)
     if p is None:
-        known = ", ".join(table)
-        raise VerbError("bad_argument", "name", f"{owner} has no property {name!r}; it has: {known}")
+        text = like(name, table) or f"it has: {', '.join(table)}"
+        raise VerbError("bad_argument", "name", f"{owner} has no property {name!r}; {text}")
     try:
         return convert(p, value, owner)
     except VerbError as error:

@@ -214,6 +214,7 @@ class _Player:
     def by_hand(self, keys: int) -> None:
         """One action for each line that arrives at `keys`."""
         typed = b"."
+        self._hint(keys)
         while typed:
             readable = select.select([keys, self.client.fileno()], [], [])[0]
             self._show(self.client.available())
@@ -223,7 +224,18 @@ class _Player:
                     if self.sent == len(self.actions):
                         return self._finish()
                     self._send()
+                self._hint(keys)
         return self._finish()
+
+    def _hint(self, keys: int) -> None:
+        """What Enter does next, for somebody at a terminal; the answers alone go to standard output."""
+        if not os.isatty(keys):
+            return
+        what = "ends the play"
+        if self.sent < len(self.actions):
+            action = self.actions[self.sent].decode("latin-1")
+            what = f"sends {action[:1]} {action[1:15].rstrip()}"
+        print(f"[{self.sent} of {len(self.actions)} sent; Enter {what}]", file=sys.stderr, flush=True)
 
     def _send(self) -> tuple[bytes, ...]:
         """Send the next action; returns the tokens in it."""

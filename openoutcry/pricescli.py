@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from openoutcry.options import Commands, add_directory, command
+from openoutcry.options import Commands, add_directory, command, seconds
 
 if TYPE_CHECKING:
     from openoutcry.agents.following import Follower, Source
@@ -44,7 +44,7 @@ def add(commands: Commands, directory: str) -> None:
     made.add_argument("--loop", action="store_true", help="of a file: begin again after its last row")
     made.add_argument("--symbol", metavar="SYMBOL", help="as the file or stream calls it (default: the book's)")
     made.add_argument("--seed", metavar="N", type=int, default=1, help="of a walk (default: %(default)s)")
-    made.add_argument("--duration", metavar="S", type=float, help="seconds to follow (default: to the end)")
+    made.add_argument("--duration", metavar="S", type=seconds, help="seconds to follow (default: to the end)")
     add_directory(made, directory)
     made.add_argument("--json", action="store_true", help="print the summary as JSON, all else on standard error")
 
@@ -53,9 +53,11 @@ def _run(args: argparse.Namespace) -> int:
     import signal
     import threading
 
+    from openoutcry import presence
     from openoutcry.agents.following import Follower
     from openoutcry.clients.control import ControlClient
 
+    presence.require(args.directory)
     stop = threading.Event()
     with ControlClient(args.directory) as control:
         book = control.describe(args.book)
@@ -93,6 +95,10 @@ def _source(args: argparse.Namespace, symbol: str) -> Source:
     return source_of(given[0], args.symbol or symbol, args.speed, args.loop, args.seed)
 
 
+def _several(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 class _Progress:
     """A line a second, and the summary."""
 
@@ -113,8 +119,9 @@ class _Progress:
         self._next = now + LINE_S
         f = self._follower
         out = sys.stderr if self._json else sys.stdout
-        print(f"{now - self._began:6.1f} s  {self._book} {f.price or 'has no price yet'}  {f.count:,} prices set",
-              file=out, flush=True)  # fmt: skip
+        price = f.price or "has no price yet"
+        line = f"{now - self._began:6.1f} s  {self._book} {price}  {_several(f.count, 'price')} set"
+        print(line, file=out, flush=True)
 
     def sum_up(self) -> None:
         """What came of it."""
@@ -126,6 +133,6 @@ class _Progress:
             print(json.dumps({"book": self._book, "prices": f.count, "passed_over": f.passed_over, "price": f.price,
                               "lines_ignored": refused, "seconds": seconds}))  # fmt: skip
             return
-        ignored = f", {refused:,} lines ignored" if refused else ""
-        print(f"{self._book}: {f.count:,} prices set in {seconds:.1f} s, the last one {f.price or 'none'}; "
+        ignored = f", {_several(refused, 'line')} ignored" if refused else ""
+        print(f"{self._book}: {_several(f.count, 'price')} set in {seconds:.1f} s, the last one {f.price or 'none'}; "
               f"{f.passed_over:,} passed over since newer ones were there{ignored}")  # fmt: skip

@@ -90,6 +90,7 @@ def run(client: ControlClient, lines: list[Line], as_json: bool, keep_going: boo
         if as_json:
             print(json.dumps(_record(outcome), sort_keys=True))
         elif outcome.error is None:
+            print(f"# {line.where.rpartition(', ')[2]}: {line.verb}")  # without its arguments: one may be a password
             ctl.tell(line.verb, outcome.value, False)
         else:
             print(f"openoutcry: {line.where}: {outcome.error}", file=sys.stderr)

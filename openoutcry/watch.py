@@ -33,6 +33,7 @@ JOIN_S: Final = 5.0  # patience with the publisher
 LEVELS: Final = 10  # a side
 TRADES: Final = 24
 WIDE: Final = 84  # columns from which on the trades stand beside the ladder
+NARROW: Final = 48  # columns below which the ladder says less, so that nothing of it is cut off
 BAR: Final = 14  # columns of the longest bar, in a wide picture
 NARROW_BAR: Final = 4
 BUY_STYLE: Final = "green"
@@ -173,16 +174,18 @@ class _Picture:
         from rich.panel import Panel
         from rich.table import Table
 
-        view = self.view
+        view, narrow = self.view, options.max_width < NARROW
         if options.max_width >= WIDE:
             body: Any = Table.grid(expand=True, padding=(0, 2))
             body.add_column(ratio=5)
             body.add_column(ratio=3)
             body.add_row(_ladder(view, self.levels, BAR), _trades(view, min(self.trades, 2 * self.levels + 1)))
         else:
-            body = Group(_ladder(view, self.levels, NARROW_BAR), "", _trades(view, min(self.trades, 6)))
-        figures = [_indicative(view), _figures(view)] if view.collecting else [_figures(view)]
-        yield Panel(Group(*figures, "", body), title=_title(view), subtitle=_footer(view), title_align="left",
+            ladder = _ladder(view, self.levels, NARROW_BAR // 2 if narrow else NARROW_BAR, narrow)
+            body = Group(ladder, "", _trades(view, min(self.trades, 6)))
+        figures = [_indicative(view)] if view.collecting else []
+        figures.append(_figures(view, narrow))
+        yield Panel(Group(*figures, "", body), title=_title(view), subtitle=_footer(view, narrow), title_align="left",
                     subtitle_align="right", border_style="bright_black")  # fmt: skip
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
@@ -204,19 +207,19 @@ def _title(view: View) -> Text:
     return title
 
 
-def _footer(view: View) -> Text:
+def _footer(view: View, narrow: bool) -> Text:
     from rich.text import Text
 
     rates = view.rates
+    more = "" if narrow else f"  {rates.changes:,.0f} changes/s  {rates.trades:,.0f} trades/s"
     return Text(
-        f"{rates.messages:,.0f} messages/s  {rates.changes:,.0f} changes/s  {rates.trades:,.0f} trades/s"
-        f"  gaps {view.gaps}",
+        f"{rates.messages:,.0f} messages/s{more}  gaps {view.gaps}",
         "dim" if not view.gaps else "yellow",
     )
 
 
-def _figures(view: View) -> Text:
-    """Last price with its way since the open, high, low, volume, trades."""
+def _figures(view: View, narrow: bool) -> Text:
+    """Last price with its way since the open, high, low, volume, trades; in a narrow picture the most important."""
     from rich.text import Text
 
     stats, last = view.stats, view.last
@@ -227,8 +230,9 @@ def _figures(view: View) -> Text:
         change = last - stats.open
         style = BUY_STYLE if change > 0 else SELL_STYLE if change < 0 else "dim"
         line.append(f" {'▲' if change > 0 else '▼' if change < 0 else '='} {change / stats.open:+.2%}", style)
-        line.append(f"  high {price_text(stats.high, view.decimals)} low {price_text(stats.low, view.decimals)}", "dim")
-    line.append(f"  volume {stats.volume:,}  trades {stats.trades:,}", "dim")
+        high_low = f"  high {price_text(stats.high, view.decimals)} low {price_text(stats.low, view.decimals)}"
+        line.append("" if narrow else high_low, "dim")
+    line.append(f"  volume {stats.volume:,}" + ("" if narrow else f"  trades {stats.trades:,}"), "dim")
     return line
 
 
@@ -238,14 +242,15 @@ def _indicative(view: View) -> Text:
     return Text(auction_text(view.auction, view.decimals), "bold cyan", no_wrap=True, overflow="ellipsis")
 
 
-def _ladder(view: View, levels: int, width: int) -> Table:
+def _ladder(view: View, levels: int, width: int, narrow: bool = False) -> Table:
     from rich.table import Table
 
     bids, asks = view.bids[:levels], view.asks[:levels]
     most = max((quantity for _, quantity, _ in (*bids, *asks)), default=1) or 1
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False, header_style="dim")
+    size = "" if narrow else " size"
     columns: tuple[tuple[str, JustifyMethod, int | None], ...] = (
-        ("", "right", 1), ("bid size", "right", None), ("price", "center", None), ("ask size", "left", None),
+        ("", "right", 1), (f"bid{size}", "right", None), ("price", "center", None), (f"ask{size}", "left", None),
         ("", "left", 1),
     )  # fmt: skip
     for name, justify, ratio in columns:
@@ -257,7 +262,7 @@ def _ladder(view: View, levels: int, width: int) -> Table:
         strong = " bold" if number == 0 else ""
         table.add_row("", "", f"[{SELL_STYLE}{strong}]{price_text(price, view.decimals)}", f"{quantity:,}",
                       f"[{SELL_STYLE}]{bar(quantity, most, width)}")  # fmt: skip
-    table.add_row("", "", f"[dim]{spread_text(view)}", "", "")
+    table.add_row("", "", f"[dim]{spread_text(view, narrow)}", "", "")
     for number, (price, quantity, _) in enumerate(bids):
         strong = " bold" if number == 0 else ""
         table.add_row(f"[{BUY_STYLE}]{bar(quantity, most, width, left=True)}", f"{quantity:,}",
@@ -267,13 +272,14 @@ def _ladder(view: View, levels: int, width: int) -> Table:
     return table
 
 
-def spread_text(view: View) -> str:
-    """The spread and what part of the price it is, in basis points."""
+def spread_text(view: View, short: bool = False) -> str:
+    """The spread and, unless it is to be short, what part of the price it is, in basis points."""
     if not view.bids or not view.asks:
         return "·"
     bid, ask = view.bids[0][0], view.asks[0][0]
     points = (ask - bid) * 20_000 / (ask + bid) if ask + bid else 0.0
-    return f"{price_text(max(0, ask - bid), view.decimals)} ({points:.1f} bp)"
+    spread = price_text(max(0, ask - bid), view.decimals)
+    return spread if short else f"{spread} ({points:.1f} bp)"
 
 
 def bar(quantity: int, most: int, width: int = BAR, left: bool = False) -> str:

@@ -13,9 +13,10 @@ import pytest
 
 from openoutcry import verbs
 from openoutcry.fix.settings import SESSION_SETTINGS
-from openoutcry.matcher import policies
+from openoutcry.matcher import installed, policies
 from tests.both_world import PROTOCOLS, ROWS
 
+assert installed  # it brings the kinds of policies
 # Those that come with the exchange: other tests of this process may have registered kinds of their own.
 KINDS = [
     kind for kind, factory in policies.KINDS.items() if getattr(factory, "__module__", "").startswith("openoutcry.")

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 
 import openoutcry
-from openoutcry import cli, compiled, ctl, tables, verbs
+from openoutcry import cli, compiled, ctl, presence, tables, verbs
+from openoutcry.bus import Directory
 from openoutcry.errors import VerbError
+from openoutcry.matcher import policies
 from tests.control_world import StandIn, World, well, world
 
 
@@ -99,12 +102,30 @@ def test_help_of_a_property_verb_lists_the_properties(capsys: pytest.CaptureFixt
     assert all(name in said for name in verbs.BOOK_PROPERTIES) and "default 0.0001" in said
 
 
+def test_help_of_policies_lists_the_options_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    run("ctl", "add_policy", "--help")
+    said = capsys.readouterr().out
+    for kind in policies.KINDS:
+        assert kind in said
+        assert all(f"  {p.name} " in said and p.meaning in said for p in policies.options_of(kind).values())
+    assert "orders, changes, cancels, all; default orders" in said
+
+
+def test_help_speaks_of_passwords_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb, spoken in (("create_user", True), ("create_engine", False)):
+        run("ctl", verb, "--help")
+        assert (ctl.SECRET_NOTE in capsys.readouterr().out) is spoken
+
+
 # ------------------------------------------------------------------------------------------------- errors
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (("frobnicate",), 2, "invalid choice"),
-        (("ctl", "frobnicate"), 2, "no verb 'frobnicate'"),
+        (("ctl", "frobnicate"), 2, "no verb 'frobnicate'; there are: create_engine, "),
+        (("ctl", "create_enginee", "main"), 2, "no verb 'create_enginee'; did you mean create_engine"),
+        (("ctl", "create_engine", "main", "king=echo"), 2, "has no argument 'king'; did you mean kind?"),
+        (("ctl", "create_session", "fix", "SenderCompId=A"), 2, "did you mean SenderCompID"),
         (("ctl", "create_engine"), 2, "needs name"),
         (("ctl", "create_engine", "a b"), 2, "(name)"),
         (("ctl", "create_engine", "a", "b", "c"), 2, "at most 2"),
@@ -112,6 +133,12 @@ def test_help_of_a_property_verb_lists_the_properties(capsys: pytest.CaptureFixt
         (("ctl", "create_engine", "name=a", "name=b"), 2, "given twice"),
         (("ctl", "create_engine", "a", "--loud"), 2, "--loud"),
         (("ctl", "--timeout", "soon", "status"), 2, "--timeout"),
+        (("ctl", "--timeout", "0", "status"), 2, "'0' is not a number of seconds above 0"),
+        (("demo", "--duration", "-1"), 2, "'-1' is not a number of seconds above 0"),
+        (("agents", "--duration", "nan"), 2, "'nan' is not a number of seconds above 0"),
+        (("prices", "aapl", "5", "--duration", "inf"), 2, "'inf' is not a number of seconds above 0"),
+        (("ctl", "status", "now"), 2, "status takes no arguments, got 1"),
+        (("ctl", ""), 2, "no verb ''"),
         (("matcher", "--durability", "maybe"), 1, "durability is 'maybe'"),
         (("gateway", "--gateways", "x"), 1, "--gateways is 'x'"),
         (("up", "--config", "/nowhere/x.toml"), 1, "/nowhere/x.toml"),
@@ -131,9 +158,55 @@ def test_an_error_says_what_is_wrong(
 
 
 def test_errors_are_one_line(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("ctl", "--directory", empty, "--timeout", "0.1", "list", "books") == 1
+    lock = Directory(empty).create().lock("matcher")  # somebody lives there, and the control service does not
+    try:
+        assert run("ctl", "--directory", empty, "--timeout", "0.1", "list", "books") == 1
+    finally:
+        os.close(lock)
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith("openoutcry: list: no answer") and "openoutcry status" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ctl", "list", "books"),
+        ("ctl", "--file", os.devnull),
+        ("agents",),
+        ("prices", "aapl", "10.05"),
+        ("replay", "x.toml"),
+        ("fix", "import", "--apply", "--endpoint", "fix"),
+    ],
+)
+@pytest.mark.parametrize("place", ["never there", "stopped", "crashed"])
+def test_where_no_exchange_runs_nobody_is_waited_for(
+    command: tuple[str, ...], place: str, empty: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command[:2] == ("fix", "import"):
+        (tmp_path / "x.cfg").write_text("[SESSION]\nBeginString=FIX.4.4\nSenderCompID=A\nTargetCompID=B\n"
+                                        "ConnectionType=acceptor\n")  # fmt: skip
+        command += (str(tmp_path / "x.cfg"),)
+    if place != "never there":
+        os.close(Directory(empty).create().lock("control"))
+    if place == "crashed":
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(f"{empty}/sockets/control")
+    assert run(*command, "--directory", empty) == 1
+    assert capsys.readouterr().err == (
+        f"openoutcry: no exchange runs in {os.path.realpath(empty)}; `openoutcry up` starts one, and --directory says "
+        "where it is\n"
+    )
+
+
+def test_an_exchange_that_starts_is_waited_for(control: World, matcher: StandIn) -> None:
+    presence.require(control.directory.path)  # it listens
+    presence.require(control.directory.address("control"))
+
+
+def test_an_audit_of_nothing_is_an_error(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("audit", "--directory", empty) == 1
+    said = capsys.readouterr()
+    assert "holds no journal" in said.err and not said.out
 
 
 def test_watch_needs_an_exchange_that_is_up(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,6 +351,39 @@ def test_a_name_given_twice_is_an_error() -> None:
         ctl.arguments("halt", ["a", "book=b"])
 
 
+def test_what_stands_behind_two_dashes_is_a_verb(control: World, matcher: StandIn) -> None:
+    assert run("ctl", "--directory", control.directory.path, "--", "halt", "aapl") == 0
+    assert matcher.verbs[0][3] == ("aapl", "")
+
+
+def test_a_list_shows_the_properties_that_differ_from_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"name": "one", "properties": {"heartbeat_ms": 1_000, "auto_accept": False}},
+        {"name": "two", "properties": {"seed": 1, "max_quantity": 5}},
+        {"name": "three"},
+    ]
+    ctl.tell("list", rows, False)
+    assert capsys.readouterr().out.splitlines() == [
+        "name   properties", "one    auto_accept=no", "two    max_quantity=5", "three  -",
+    ]  # fmt: skip
+    ctl.tell("list", rows, True)
+    assert json.loads(capsys.readouterr().out) == rows
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "shown"),
+    [
+        ("enter_order", [], "nothing was told, so far"),
+        ("order_events", [], "(none)"),
+        ("accept_request", {"request": 7, "handled": True, "events": []}, "request 7\nnothing was told, so far"),
+        ("wait_for", None, "nothing"),
+    ],
+)
+def test_nothing_is_said_in_words(verb: str, value: Any, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ctl.tell(verb, value, False)
+    assert capsys.readouterr().out == shown + "\n"
+
+
 # ------------------------------------------------------------------------------------------------- tables
 @pytest.mark.parametrize(
     ("value", "shown"),
@@ -290,7 +396,18 @@ def test_a_name_given_twice_is_an_error() -> None:
         ({"a": 1, "long": "x"}, "a     1\nlong  x"),
         ([{"name": "a", "n": 5}, {"name": "bcd", "n": 10}], "name   n\na      5\nbcd   10"),
         ([{"name": "a"}, {"port": 5}], "name  port\na        -\n-        5"),
-        ({"bids": [["1.5", 3]], "x": 1}, "bids\n  1.5, 3\nx  1"),
+        ({"rows": [["1.5", 3]], "x": 1}, "x  1\nrows\n  1.5, 3"),
+        (
+            {"asks": [], "bids": [["10.05", 3, 1], ["9.5", 12, 2]]},
+            "asks  -\nbids\n  price  quantity  orders\n  10.05         3       1\n   9.5         12       2",
+        ),
+        ({"b": "", "a": 1}, "b\na  1"),
+        (
+            [{"meaning": "long", "opened": True, "side": "buy", "order_id": "a", "choices": []}],
+            "order id  side  opened  meaning  choices\na         buy      yes  long     -",
+        ),
+        ([{"price": "-"}, {"price": "10.05"}], "price\n-\n10.05"),
+        ({"properties": {"a": 1}, "explained": [{"name": "a", "value": 1}]}, "explained\n  name  value\n  a         1"),
         ({"a": {"b": 1, "c": {"d": 2}}}, "a\n  b  1\n  c\n    d  2"),
         ([{"p": {"a": 1, "b": True}}], "p\na=1 b=yes"),
     ],
@@ -304,6 +421,13 @@ def test_the_module_is_the_command_and_a_closed_pipe_is_quiet() -> None:
     head = f"{sys.executable} -m openoutcry ctl | head -1"
     done = subprocess.run(["sh", "-c", head], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.startswith("verbs that change") and not done.stderr
+
+
+def test_output_that_cannot_be_written_is_an_error_in_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "openoutcry", "ctl"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (1, "openoutcry: [Errno 28] No space left on device\n")
 
 
 def test_a_part_imports_nothing_slow_before_it_is_known() -> None:

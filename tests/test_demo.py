@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from openoutcry import Exchange
+from openoutcry.cli import main
 from openoutcry.demo import describe
 from openoutcry.demo_screen import Lines, Picture, figures
 from openoutcry.market import Histogram
@@ -49,6 +50,19 @@ def test_it_ends_by_itself_with_one_json_object_and_the_feed_agrees_with_the_boo
     assert "the feed's books equal the matcher's" in again.stdout
 
 
+def test_it_leaves_an_exchange_alone_that_runs_or_is_not_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Exchange(directory=tmp_path) as exchange:
+        exchange.create_engine("main")
+        assert main(["demo", "--directory", str(tmp_path), "--duration", "1"]) == 1
+        assert "an exchange runs in" in capsys.readouterr().err
+        assert [row["name"] for row in exchange.list("engines")] == ["main"] and exchange.status()["ready"]
+    assert main(["demo", "--directory", str(tmp_path), "--duration", "1"]) == 1
+    said = capsys.readouterr()
+    assert "is not the demo's: it has the engine 'main'" in said.err and said.out.endswith("stopped\n")
+
+
 def test_the_picture_shows_every_symbol_its_ladder_and_where_to_connect() -> None:
     with Exchange() as exchange:
         exchange.create_engine("main")
@@ -64,6 +78,11 @@ def test_the_picture_shows_every_symbol_its_ladder_and_where_to_connect() -> Non
             picture = Picture(Live(console=console), ["OUCH 4.2   127.0.0.1:1"], ("AAPL", "MSFT"))
             console.print(picture.draw(TALLY, feed, 10.0))
             text = console.export_text()
+            small = Console(width=60, height=24, record=True, file=io.StringIO())
+            picture = Picture(Live(console=small), ["OUCH 4.2   127.0.0.1:1"], ("AAPL", "MSFT"))
+            small.print(picture.draw(TALLY, feed, 10.0))
+            less = small.export_text()
+    assert "AAPL" in less and "99.50" in less and "(no room for MSFT)" in " ".join(less.split())
     for expected in ("OUCH 4.2   127.0.0.1:1", "AAPL", "MSFT", "99.50", "300", "1,000 orders (100/s)", "p99 200 us"):
         assert expected in text
 

@@ -23,5 +23,19 @@ def test_every_event_that_a_desk_can_get_has_a_line(kind: int) -> None:
     assert "{" not in line
 
 
+@pytest.mark.parametrize(
+    ("side", "leaves", "text", "line"),
+    [
+        (w.BUY, 10, "", "AAPL buy 10 at 10"),
+        (w.BUY, 0, "", "AAPL no bid"),
+        (w.SELL, 0, "", "AAPL no offer"),
+        (w.SELL, 0, "unknown symbol", "AAPL no offer: unknown symbol"),
+    ],
+)
+def test_a_side_of_a_quote_that_is_not_there_is_said_not_to_be(side: int, leaves: int, text: str, line: str) -> None:
+    event = {"token": "Q.1", "symbol": "AAPL", "side": side, "leaves": leaves, "price": "10", "text": text}
+    assert narrate.tell({"kind": "quote_status", **event}) == f"quote_status Q.1: {line}"
+
+
 def test_an_unknown_event_is_shown_as_it_is() -> None:
     assert narrate.tell({"kind": "news", "token": "t"}) == "kind news, token t"

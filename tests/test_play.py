@@ -249,6 +249,19 @@ def test_by_hand_the_end_of_the_input_ends_it(server: OuchLoopback) -> None:
     assert [found["message_type"] for found in lines(out)] == ["S", "A"]
 
 
+def test_at_a_terminal_one_is_told_what_enter_does(server: OuchLoopback, capsys: pytest.CaptureFixture[str]) -> None:
+    hand, terminal = os.openpty()
+    os.write(hand, b"\n\n\n")
+    out = io.StringIO()
+    assert play({"actions": [ORDER, CANCEL]}, HOST, server.port, out=out, keys=terminal, settle=0.05) == 2
+    os.close(hand)
+    os.close(terminal)
+    said = capsys.readouterr()
+    assert said.err.splitlines()[0] == "[0 of 2 sent; Enter sends O A1]"
+    assert "[2 of 2 sent; Enter ends the play]" in said.err.splitlines() and not said.out
+    assert [found["message_type"] for found in lines(out)] == ["S", "A", "C"]
+
+
 def test_the_exit_status_says_what_went_wrong(
     server: OuchLoopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,26 @@ def test_a_narrow_picture_has_the_trades_below() -> None:
     assert trade > price
 
 
+def test_a_narrow_picture_cuts_nothing_off() -> None:
+    lines = drawn(EXAMPLE, width=36, levels=2, trades=2)
+    assert [" ".join(line.split()) for line in lines] == [
+        "╭─ AAPL open ───────────────────╮",
+        "│ 185.02 ▲ +0.28% volume 12,345 │",
+        "│ │",
+        "│ bid price ask │",
+        "│ │",
+        "│ 185.03 600 █ │",
+        "│ 0.03 │",
+        "│ ▐ 300 185.00 │",
+        "│ ██ 1,200 184.99 │",
+        "│ │",
+        "│ time trade size │",
+        "│ 22:13:21.000 ▲ 185.02 70 │",
+        "│ 22:13:20.000 ▼ 185.01 40 │",
+        "╰─────── 1,234 messages/s gaps 0 ─╯",
+    ]
+
+
 def test_colours_say_the_direction() -> None:
     console = Console(file=io.StringIO(), width=110, force_terminal=True, color_system="standard")
     console.print(render(EXAMPLE))
@@ -118,7 +138,7 @@ def test_everything_unusual_is_shown(view: View, expected: str) -> None:
 SIDE = st.lists(st.tuples(st.integers(0, 10**17), st.integers(0, 2**64), st.integers(0, 9)), max_size=12).map(tuple)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(bids=SIDE, asks=SIDE, width=st.integers(36, 130), levels=st.integers(0, 12), trades=st.integers(0, 30))
 def test_any_book_can_be_drawn(bids: watch.Side, asks: watch.Side, width: int, levels: int, trades: int) -> None:
     lines = drawn(

@@ -43,7 +43,8 @@ def read_rows(path: str | Path, symbol: str = "") -> Iterator[Row]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 yield from rows_of(csv.reader(file), symbol, str(path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ClientError(f"cannot read {path}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ClientError(f"cannot read {path}: {why}") from None
 
 
 def rows_of(table: Iterable[Sequence[Any]], symbol: str = "", where: str = "the table") -> Iterator[Row]:
