@@ -24,6 +24,7 @@ Head = tuple[tuple[int, bytes], ...]
 ORDER: Final = b"D"
 KINDS: Final = (ORDER, b"d", b"C")  # what is sent back: NewOrderSingle, SecurityDefinition, Email
 KIND_MAX: Final = 32  # bytes of a MsgType that are remembered; the longest of FIX has two
+DIGITS_MAX: Final = 18  # of a quantity: more than any; Python refuses to read some thousands
 # The names of messages that policies tell apart.
 _NAMES: Final = {
     b"D": "NewOrderSingle", b"E": "NewOrderList", b"AB": "NewOrderMultileg", b"s": "NewOrderCross",
@@ -106,6 +107,7 @@ def _values(rest: bytes) -> Fields:
             lengths[_LENGTHS[tag]] = int(value)
         name = _FIELDS.get(tag)
         if name is not None and name not in found:
-            found[name] = int(value) if name == "OrderQty" and value.isdigit() else value.decode("latin-1")
+            is_number = name == "OrderQty" and value.isdigit() and len(value) <= DIGITS_MAX
+            found[name] = int(value) if is_number else value.decode("latin-1")
         at = end + 1
     return found

@@ -605,3 +605,10 @@ def test_orders_over_ouch_are_refused_as_policies_say(exchange: Exchange, engine
         client.buy("X", 100, "10").expect_rejected(reason)
     engine.stop()
     client.buy("X", 100, "10").expect_rejected("halted")
+
+
+def test_a_quantity_of_any_length_is_read_without_an_error() -> None:
+    for digits in (18, 19, 5_000):
+        data = echoes.Echo(b"D", b"38=" + b"9" * digits + b"\x0155=X\x01", (), 2, b"D").packed()
+        quantity: int | str = 10**18 - 1 if digits == 18 else "9" * digits
+        assert echoes.fields_of(data) == {"MsgType": "NewOrderSingle", "OrderQty": quantity, "Symbol": "X"}
