@@ -47,9 +47,7 @@ def test_the_market_data_shows_best_prices_and_trades(exchange: Exchange, client
         client.sell("AAPL", 40, "10.05")
         client.sell("AAPL", 60, "10.05")
         assert market.expect_trade("AAPL", 40, at="10.05").quantity == 40
-        with pytest.raises(
-            Unexpected, match=r"but: the next trade was 60 at 10.05\n(.|\n)*for:\n  40 at 10.05\n"
-        ):
+        with pytest.raises(Unexpected, match=r"but: the next trade was 60 at 10.05\n(.|\n)*for:\n  40 at 10.05\n"):
             market.expect_trade("AAPL", 50)
         market.expect_trade("AAPL", 60)
         market.expect_best("AAPL", bid=None)

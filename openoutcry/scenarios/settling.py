@@ -22,7 +22,7 @@ from openoutcry.scenarios.connections import Connection
 ROUNDS: Final = 3  # of questions at least: taken from the socket, applied by the matcher, told by the gateway
 VERB_ROUNDS: Final = 2  # after a verb, which the matcher has applied already
 ROUNDS_MAX: Final = 20  # where others trade, it is never quiet
-ARRIVAL_S: Final = 0.25  # for what gateways do not count: bytes that are no messages, messages that are refused at once
+ARRIVAL_S: Final = 0.5  # for what gateways do not count: bytes that are no messages, messages that are refused at once
 
 Call = Callable[..., Any]
 MakeBatch = Callable[..., Batch]
@@ -72,7 +72,7 @@ class Settling:
 
     def _arrived(self, found: Sequence[Statistics]) -> bool:
         counted = _counted(found[-1])
-        return all(counted.get(name, count) >= count for name, count in self._due.items())
+        return all(counted.get(name, -1) >= count for name, count in self._due.items())
 
 
 def _gateways(statistics: Statistics) -> list[Any]:
@@ -87,7 +87,7 @@ def _counted(statistics: Statistics) -> dict[str, int]:
 
 def _is_quiet(found: Sequence[Statistics]) -> bool:
     """Whether the gateways have done nothing between the last two answers, and have nothing to do."""
-    if len(found) < 2:
+    if len(found) < 2 or None in found[-1].values():
         return False
     before, now = (
         [(row["link"], [_traffic(each) for each in row["endpoints"].values()]) for row in _gateways(statistics)]
