@@ -21,7 +21,8 @@ if TYPE_CHECKING:
         WireError,
     )
     from openoutcry.exchange import Exchange
-    from openoutcry.handles import Book, Desk, DraftOrder, DraftQuote, Endpoint, Engine, FixSession, Policy, User
+    from openoutcry.handles import Book, Endpoint, Engine, Policy
+    from openoutcry.participants import Desk, DraftOrder, DraftQuote, FixSession, User
 
 __version__ = "0.1.0"
 
@@ -29,8 +30,8 @@ _HOMES: Final = {
     **dict.fromkeys(("ClientError", "ClusterError", "JournalError", "LoginRejected", "LogonError",
                      "OpenOutcryError", "ProtocolError", "VerbError", "WireError"), "openoutcry.errors"),
     "Exchange": "openoutcry.exchange",
-    **dict.fromkeys(("Book", "Desk", "DraftOrder", "DraftQuote", "Endpoint", "Engine", "FixSession", "Policy",
-                     "User"), "openoutcry.handles"),
+    **dict.fromkeys(("Book", "Endpoint", "Engine", "Policy"), "openoutcry.handles"),
+    **dict.fromkeys(("Desk", "DraftOrder", "DraftQuote", "FixSession", "User"), "openoutcry.participants"),
 }  # fmt: skip
 
 __all__ = [

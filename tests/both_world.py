@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import pytest
 
-from openoutcry import Exchange
+from openoutcry import Desk, Exchange
 from openoutcry.clock import ExchangeClock
-from openoutcry.handles import Book, Desk, Endpoint, Engine
+from openoutcry.handles import Book, Endpoint, Engine
 from openoutcry.testkit import FixTrader, Order, OuchTrader
 
 ENGINE: Final = "main"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import openoutcry
-from openoutcry import ClusterError, Endpoint, Exchange, VerbError, handles, sessions, verbs
+from openoutcry import ClusterError, Endpoint, Exchange, VerbError, handles, participants, sessions, verbs
 from openoutcry.bus import Directory
 from openoutcry.clock import ExchangeClock
 from openoutcry.exchange import running as running_exchanges
@@ -141,8 +141,8 @@ def test_a_book_matches_orders_by_name_and_by_number(exchange: Exchange) -> None
 
 # Whose methods a verb is, by the name of its first argument.
 OBJECTS: dict[str, tuple[Any, ...]] = {
-    "engine": (handles.Engine, handles.Policy, Exchange.desk), "book": (handles.Book,), "desk": (handles.Desk,),
-    "endpoint": (handles.Endpoint, handles.FixSession, sessions),
+    "engine": (handles.Engine, handles.Policy, Exchange.desk), "book": (handles.Book,), "desk": (participants.Desk,),
+    "endpoint": (handles.Endpoint, participants.FixSession, sessions),
 }  # fmt: skip
 
 
