@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from openoutcry.errors import VerbError
 from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.draws import draw, key_of
 from openoutcry.matcher.rooms import Worth, rooms_of
@@ -43,7 +44,10 @@ def _worth(book: Book) -> Worth:
 def set_price(machine: Machine, asker: Asker, book: str, price: int) -> Any:
     """Set what a book's security is worth."""
     found = find(machine.books, "book", "book", book)
-    _worth(found).price = min(price, found.max_price)
+    if price > found.max_price:
+        text = f"price is {price_text(price)}, book {book!r} takes at most {price_text(found.max_price)} (max_price)"
+        raise VerbError("bad_argument", "price", text)
+    _worth(found).price = price
     _moved(machine, found)
     return {"book": book, "price": price_text(price_of(found))}
 

@@ -51,6 +51,9 @@ def test_a_book_has_no_price_until_somebody_sets_it(world: World) -> None:
     assert world.verb("set_price", "book-X", "10.05") == {"book": "book-X", "price": "10.05"}
     assert price(world) == "10.05" and price(world, "book-Y") == "0"
     assert world.verb("set_price", "none", "1") == ("unknown_name", "book")
+    world.verb("set_book_property", "book-X", "max_price", "20")
+    assert world.verb("set_price", "book-X", "20.01") == ("bad_argument", "price")
+    assert (world.verb("set_price", "book-X", "20"), price(world)) == ({"book": "book-X", "price": "20"}, "20")
     sound(world)
 
 
