@@ -11,7 +11,7 @@ Rule 3. Nothing here grows without a limit: requests pending and verbs in them (
         remembered.
 
 A plan (openoutcry.control.plans) is a generator: it yields what it needs next (openoutcry.control.steps) and is resumed
-with the answer.
+with the answer. What is kept of a request meanwhile is in openoutcry.control.pending.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 
 from openoutcry import jsontext, wire
 from openoutcry.control import messages
+from openoutcry.control.pending import NONE, Command, Envelope, Key, Load, Pending
 from openoutcry.control.steps import (
     Answer,
     Ask,
@@ -54,13 +55,7 @@ SHORT_MAX: Final = 128  # bytes of a request that costs no more to keep than its
 
 log = logging.getLogger("openoutcry.control")
 
-Envelope = tuple[bytes, ...]
-Command = tuple[Any, ...]
-Key = tuple[Envelope, int, bytes]  # client, request id, the request itself when it is short, else a digest of it
-
-
 MakePlan = Callable[[messages.Request | messages.Batch], Plan]
-_NONE: Final[dict[int, Any]] = {}  # stays empty
 _AT_ONCE: Final = (Left, Once)  # steps that nobody is asked for
 
 
@@ -75,46 +70,6 @@ class Ports(NamedTuple):
     query: Callable[[int, Question], bool]
     submit: Callable[[Command], bool]
     work: Callable[[Work], Future[Any]]
-
-
-class Load:
-    """How many requests are under way, and how many verbs are in them: of one client, or of all."""
-
-    __slots__ = ("requests", "verbs")
-
-    def __init__(self) -> None:
-        self.requests = self.verbs = 0
-
-
-class Pending:
-    """One request under way, and the step at which its plan is.
-
-    client: what all of its client are. verbs: how many it is of. keys: how many it has had, for what is done once.
-    Ask: questions by number; answers: those that have come; relay: they are the matcher's text as it is.
-    Submit: outcomes by number, None for those that wait; waiting: how many these are; alone: there is one, whose error
-    the plan gets raised; unsent: commands that the Link could not take yet.
-    A step that needs one of the dictionaries or the list puts one of its own in its place.
-    """
-
-    __slots__ = (
-        "alone", "answers", "asked_ns", "client", "deadline_ns", "future", "journaled", "key", "keys", "outcomes",
-        "paused", "plan", "questions", "relay", "step_deadline_ns", "unsent", "verbs", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, key: Key, client: Load, plan: Plan, deadline_ns: int, verbs: int) -> None:
-        self.key = key
-        self.client = client
-        self.plan = plan
-        self.deadline_ns = self.step_deadline_ns = deadline_ns
-        self.verbs = verbs
-        self.keys = self.waiting = self.asked_ns = 0
-        self.journaled = self.paused = self.relay = False
-        self.alone = True
-        self.questions: dict[int, Question] = _NONE
-        self.answers: dict[int, Answer] = _NONE
-        self.outcomes: dict[int, str | VerbError | None] = _NONE
-        self.unsent: list[Command] = []
-        self.future: Future[Any] | None = None
 
 
 class Desk:
@@ -301,11 +256,11 @@ class Desk:
         """Forget what belongs to the step that is over; most steps have little of it."""
         for number in pending.questions:
             self._by_query.pop(number, None)
-        pending.questions = pending.answers = _NONE
+        pending.questions = pending.answers = NONE
         if pending.outcomes:
             for number in pending.outcomes:
                 self._by_request.pop(number, None)
-            pending.outcomes = _NONE
+            pending.outcomes = NONE
             pending.unsent.clear()
             pending.waiting = 0
         if pending.future is not None:

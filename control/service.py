@@ -25,7 +25,8 @@ from zmq.backend import zmq_poll
 
 from openoutcry import bus, jsontext, wire
 from openoutcry.control import batches
-from openoutcry.control.desk import CLIENT_PENDING_MAX, Desk, Envelope, Ports
+from openoutcry.control.desk import CLIENT_PENDING_MAX, Desk, Ports
+from openoutcry.control.pending import Envelope
 from openoutcry.control.steps import Question, Work
 from openoutcry.errors import ClusterError, WireError
 from openoutcry.process import Settings, StopSignal, set_up_logging

@@ -91,14 +91,16 @@ def limit(book: Book, buying: bool) -> int:
 
 def tripped(book: Book, price: int) -> None:
     """An order would trade at `price` next, which is beyond a band. Rule 2."""
+    from openoutcry.matcher import interruptions
+
     bands = book.policy.bands if book.policy is not None else None
     engine = book.home
     if bands is None or engine is None or book.phase != PHASE_OPEN:
         return
     if bands.action == AUCTION:
-        engine.interrupt(book)
+        interruptions.interrupt(engine, book)
     elif bands.action == PAUSE:
-        engine.limit_state(book, _is_offered(book, price))
+        interruptions.limit_state(engine, book, _is_offered(book, price))
 
 
 def _is_offered(book: Book, price: int) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openoutcry import plugins
 from openoutcry.errors import VerbError
-from openoutcry.matcher import gone, masscancel, queries, trading
+from openoutcry.matcher import days, gone, masscancel, queries, trading
 from openoutcry.matcher.engine import Engine, book_announcement
 from openoutcry.matcher.policy import policy_of
 from openoutcry.matcher.sessions import ECHO_KIND, MANUAL_KIND, Endpoint, Peer, Session, User
@@ -89,7 +89,7 @@ def create_engine(machine: Machine, asker: Asker, name: str, kind: str) -> Any:
     machine.engines[name] = engine
     if engine.by_hand:
         try:
-            stage.stage_of(machine, engine)
+            staging.stage_of(machine, engine)
         except VerbError:
             del machine.engines[name]  # there can be no more desks
             raise
@@ -136,7 +136,7 @@ def sessions_of(machine: Machine, engine: Engine) -> list[Session]:
 def _step(verb: str) -> Callable[..., Any]:
     def handler(machine: Machine, asker: Asker, engine: str) -> Any:
         found = find(machine.engines, "engine", "engine", engine)
-        found.step(verb, sessions_of(machine, found))
+        days.step(found, verb, sessions_of(machine, found))
         return queries.engine_row(found)
 
     return handler
@@ -423,4 +423,4 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 # At the end, since it needs what is above.
-from openoutcry.matcher import fixsessions, pluginload, pricing, stage  # noqa: E402  # they need what is above
+from openoutcry.matcher import fixsessions, pluginload, pricing, stage, staging  # noqa: E402  # they need what is above

@@ -1,17 +1,7 @@
 """An engine: a set of books with one trading day, and the phases that the engine and its books go through.
 
-Steps of the day; any other is refused (``wrong_state``). "Trading" is every phase but closed and ended::
-
-    verb           from               to       what happens to orders
-    open           any but open,      open     what was collected is crossed
-                   ended
-    close          trading            closed   DAY orders are cancelled, after the cross if it was the closing auction
-    end_of_day     any but ended      ended    all are cancelled but GTC and GTD; every session's stream ends, tokens
-                                               are forgotten but those of live orders
-    start_of_day   ended              closed   the day's number goes up by one; sessions with live orders begin their
-                                               stream, and what expired meanwhile is cancelled
-
-A new engine is in day 1 and open. ``phase_of`` works out the phase of a book: of these, the first that there is::
+The steps of the day are in openoutcry.matcher.days, what interrupts a book's trading for a while in
+openoutcry.matcher.interruptions. ``phase_of`` works out the phase of a book: of these, the first that there is::
 
     ended          the engine's day has ended
     halted         it is halted, or its whole engine is, and it would not be closed
@@ -29,28 +19,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry.errors import VerbError
-from openoutcry.matcher import auction, breakers
-from openoutcry.matcher.auction import MS_NS, NOT_SHOWN, Call
+from openoutcry.matcher import auction, interruptions
+from openoutcry.matcher.auction import NOT_SHOWN
 from openoutcry.matcher.book import Book, Events
+from openoutcry.matcher.days import AFTER_TRADING, end_orders
 from openoutcry.matcher.draws import draw, key_of
-from openoutcry.matcher.orders import DEADLINE, OPEN, TERMS, TIME_IN_FORCE, Numbers, Order
+from openoutcry.matcher.interruptions import call_of
+from openoutcry.matcher.orders import Numbers
 from openoutcry.matcher.phases import COLLECTING, RULES
 from openoutcry.matcher.policy import Policy, policy_of
 from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.schedule import Schedule
-from openoutcry.matcher.sessions import DAYS_MAX, ECHO_KIND, MANUAL_KIND
-from openoutcry.matcher.terms import PARKED
+from openoutcry.matcher.sessions import ECHO_KIND, MANUAL_KIND
 from openoutcry.matcher.timetable import Step, Timetable, parse
 from openoutcry.wire import (
     BOOK_SET,
-    BUY,
-    CANCEL_CLOSED,
-    CANCEL_TIMEOUT,
     CROSS_HALT,
     CROSS_OPENING,
-    DAY,
-    GTC,
-    GTD,
     PHASE_CLOSED,
     PHASE_CLOSING_AUCTION,
     PHASE_ENDED,
@@ -59,29 +44,16 @@ from openoutcry.wire import (
     PHASE_POST_CLOSE,
     PHASE_VOLATILITY_AUCTION,
     PHASES,
-    SELL,
     SHORT_TEXT_MAX,
     STATUS,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from openoutcry.matcher.pluginengine import PluginEngine
     from openoutcry.matcher.risk import Guard
-    from openoutcry.matcher.sessions import Session
     from openoutcry.matcher.stage import Stage
 
-TRADING: Final = tuple(phase for phase in PHASES if phase not in (PHASE_CLOSED, PHASE_ENDED))
-STEPS: Final = {
-    "open": (tuple(phase for phase in PHASES if phase not in (PHASE_OPEN, PHASE_ENDED)), PHASE_OPEN),
-    "close": (TRADING, PHASE_CLOSED),
-    "end_of_day": ((*TRADING, PHASE_CLOSED), PHASE_ENDED),
-    "start_of_day": ((PHASE_ENDED,), PHASE_CLOSED),
-}
 SETTABLE: Final = frozenset(PHASES) - {PHASE_HALTED, PHASE_ENDED}
-AFTER_TRADING: Final = (PHASE_CLOSED, PHASE_POST_CLOSE, PHASE_ENDED)
-OVERNIGHT: Final = (GTC, GTD)
 
 
 class Engine:
@@ -170,76 +142,24 @@ class Engine:
         """STATUS of one book."""
         self.events.append((STATUS, book.number, book.phase, why[:SHORT_TEXT_MAX]))
 
-    # --------------------------------------------------------------------------------------------- the day
-    def step(self, verb: str, sessions: Sequence[Session]) -> None:
-        """One step of the day. sessions: those of this engine. Raises VerbError (wrong_state, limit)."""
-        before, after = STEPS[verb]
-        if self.phase not in before:
-            *others, last = [PHASES[phase] for phase in before]
-            needed = f"{', '.join(others)} or {last}" if others else last
-            hint = "; start_of_day begins the next day" if self.phase == PHASE_ENDED else ""
-            text = f"{self.name} is {PHASES[self.phase]}, {verb} is for an engine that is {needed}{hint}"
-            raise VerbError("wrong_state", "engine", text)
-        if verb == "start_of_day":
-            self._next_day(sessions)
-        self._set_all(after, verb)
-        if self.plugin is not None:
-            self.plugin.step(verb)
-        if verb == "end_of_day":
-            if self.stage is not None:
-                self.stage.end_day(sessions)
-            for session in sessions:
-                session.end_day()
-
-    def _set_all(self, phase: int, why: str) -> None:
-        """Put the engine into a phase, and every book with it."""
-        self.phase = phase
-        for book in self.symbols.values():
-            self._stop(book)
-            if book.rooms is not None:
-                book.rooms.call.own = 0
-            self._change(book, why)
-
-    def _next_day(self, sessions: Iterable[Session]) -> None:
-        """The day's number goes up. The sessions whose orders have outlived the last one begin theirs."""
-        if self.day >= DAYS_MAX:
-            raise VerbError("limit", "engine", f"{self.name} has had {DAYS_MAX} days, which is all there are")
-        self.day += 1
-        for session in sessions:
-            if session.live:
-                session.begin_day()
-        self.phase = PHASE_CLOSED
-        for book in self.symbols.values():
-            self._expire(book)
-        if self.guard is not None:
-            self.guard.begin_day()
-
-    def _expire(self, book: Book) -> None:
-        """Cancel what has expired while the day was ended, when nobody could have been told."""
-        from openoutcry.matcher import trading
-
-        expired = [order for order in live_orders(book) if 0 < order[DEADLINE] <= self.numbers.time_ns]
-        for order in sorted(expired, key=_deadline):
-            trading.cancel(order, CANCEL_TIMEOUT)
-
     # --------------------------------------------------------------------------------------------- a change of phase
-    def _change(self, book: Book, why: str) -> None:
+    def change(self, book: Book, why: str) -> None:
         """Put a book into the phase it is to be in, with all that comes with it (see the module)."""
         from openoutcry.matcher import quotes, trading
 
         before, after = book.phase, self.phase_of(book)
         cross = self._due_cross(book, before, after)
         if not cross:
-            self._end_orders(book, before, after)
+            end_orders(book, before, after)
         book.phase = after
         self.announce(book, why)
         if cross:
             auction.uncross(book, cross)
-            self._end_orders(book, before, after)
-        self._collect(book, after)
+            end_orders(book, before, after)
+        self.collect(book, after)
         auction.cancel_pending(book)
         trading.settle(book)
-        while self._end_orders(book, before, after):  # those that the end of others brought in (brackets)
+        while end_orders(book, before, after):  # those that the end of others brought in (brackets)
             trading.settle(book)
         if after in AFTER_TRADING:
             quotes.hide_all(book)
@@ -255,22 +175,7 @@ class Engine:
             return owed
         return 0
 
-    def _end_orders(self, book: Book, before: int, after: int) -> bool:
-        """Cancel the orders whose time in force ends with this change of phase; whether there were any."""
-        from openoutcry.matcher import trading
-
-        if after == PHASE_ENDED:
-            gone = [order for order in live_orders(book) if order[TIME_IN_FORCE] not in OVERNIGHT]
-        elif after in AFTER_TRADING and before not in AFTER_TRADING:
-            gone = [order for order in live_orders(book) if order[TIME_IN_FORCE] == DAY]
-        else:
-            return False
-        for order in gone:
-            if order[OPEN]:
-                trading.cancel(order, CANCEL_CLOSED)
-        return bool(gone)
-
-    def _collect(self, book: Book, phase: int) -> None:
+    def collect(self, book: Book, phase: int) -> None:
         """What a book remembers of its new phase: the cross that it owes, and that nothing indicative was shown yet."""
         cross = RULES[phase].cross
         if cross:
@@ -284,6 +189,15 @@ class Engine:
                 call.owed = CROSS_OPENING
 
     # --------------------------------------------------------------------------------------------- phases by hand
+    def set_all(self, phase: int, why: str) -> None:
+        """Put the engine into a phase, and every book with it."""
+        self.phase = phase
+        for book in self.symbols.values():
+            interruptions.stop(book)
+            if book.rooms is not None:
+                book.rooms.call.own = 0
+            self.change(book, why)
+
     def set_phase(self, book: Book | None, phase: int, why: str = "set_phase") -> None:
         """Put one book, or (None) the engine with all its books, into a phase. Raises VerbError (wrong_state)."""
         if phase not in SETTABLE:
@@ -292,16 +206,16 @@ class Engine:
         if self.phase == PHASE_ENDED:
             raise VerbError("wrong_state", "phase", f"{self.name} is ended: use start_of_day")
         if book is None:
-            self._set_all(phase, why)
+            self.set_all(phase, why)
         elif phase == PHASE_VOLATILITY_AUCTION:
             if self.halted or book.halted:
                 raise VerbError("wrong_state", "book", f"{book.name} is halted: resume it through an auction")
-            self._begin_auction(book)
-            self._change(book, why)
+            interruptions.begin_auction(self, book)
+            self.change(book, why)
         else:
-            self._stop(book)
+            interruptions.stop(book)
             call_of(book).own = phase
-            self._change(book, why)
+            self.change(book, why)
 
     def halt(self, book: Book, halted: bool, reason: str = "", through_auction: bool = False) -> None:
         """Halt or resume a book, at once or through a volatility auction. Raises VerbError (wrong_state).
@@ -315,10 +229,10 @@ class Engine:
         book.halted = halted
         if paused:
             call_of(book).paused = False
-        self._stop(book)
+        interruptions.stop(book)
         if through_auction and self.phase_of(book) == PHASE_OPEN:
-            self._begin_auction(book)
-        self._change(book, _with("halt" if halted else "resume", reason))
+            interruptions.begin_auction(self, book)
+        self.change(book, _with("halt" if halted else "resume", reason))
 
     def halt_market(self, reason: str = "") -> None:
         """Halt every book of the engine. Raises VerbError (wrong_state)."""
@@ -334,90 +248,10 @@ class Engine:
             raise VerbError("wrong_state", "engine", text)
         self.halted = halted
         for book in self.symbols.values():
-            self._stop(book)
+            interruptions.stop(book)
             if through_auction and self.phase_of(book) == PHASE_OPEN:
-                self._begin_auction(book)
-            self._change(book, why)
-
-    # --------------------------------------------------------------------------------------------- auctions
-    def _begin_auction(self, book: Book) -> None:
-        """Let a volatility auction begin with the book's next change of phase."""
-        call = call_of(book)
-        call.auction, call.extensions, call.limited = PHASE_VOLATILITY_AUCTION, 0, 0
-        self._at(book, "auction", book.properties["volatility_auction_ms"])
-
-    def _stop(self, book: Book) -> None:
-        """Forget the book's own auction or limit state: something else comes instead. A pause goes on meanwhile."""
-        if book.rooms is not None:
-            call = book.rooms.call
-            call.auction = call.extensions = call.limited = 0
-            if not call.paused:
-                call.ticket = 0
-
-    def _at(self, book: Book, kind: str, ms: int, from_ns: int = 0) -> None:
-        """Have `kind` handled for a book in `ms`, instead of what was to be."""
-        call = call_of(book)
-        call.ticket = self.schedule.ticket()
-        self.schedule.add((from_ns or self.numbers.time_ns) + ms * MS_NS, kind, book.name, call.ticket)
-
-    def auction_due(self, book: Book, ticket: int) -> None:
-        """The time of a book's own auction is over."""
-        if call_of(book).ticket == ticket:
-            self._end_auction(book)
-
-    def _end_auction(self, book: Book) -> None:
-        """End the auction that a book is in, or extend it: when its price is too far from the reference."""
-        call = call_of(book)
-        if book.phase in COLLECTING and call.extensions < book.properties["extensions_max"] and _is_far(book, call):
-            call.extensions += 1
-            call.auction = book.phase
-            self._at(book, "auction", book.properties["extension_ms"])
-            self.announce(book, "extension")
-        else:
-            self._stop(book)
-            self._change(book, "auction_end")
-
-    def indicative_due(self, book: Book, ticket: int) -> None:
-        """An indicative price that came too early may be published now."""
-        call = call_of(book)
-        if call.indicative_ticket == ticket:
-            call.indicative_ticket = 0
-            auction.indicative(book)
-
-    # --------------------------------------------------------------------------------------------- breakers
-    def interrupt(self, book: Book) -> None:
-        """A volatility auction begins in the middle of an order: its trading ends, and nothing else is done here."""
-        self._begin_auction(book)
-        book.phase = self.phase_of(book)
-        self.announce(book, "volatility_auction")
-        self._collect(book, book.phase)
-
-    def limit_state(self, book: Book, buying: bool) -> None:
-        """A limit state begins in the middle of an order of that side, unless there is one."""
-        if call_of(book).limited:
-            return
-        call_of(book).limited = BUY if buying else SELL
-        self._at(book, "limit_state", book.properties["limit_state_ms"])
-        self.announce(book, "limit_state")
-
-    def limit_state_due(self, book: Book, ticket: int) -> None:
-        """The limit state has lasted long enough: it is over, or trading pauses."""
-        call = call_of(book)
-        if call.ticket != ticket:
-            return
-        beyond = breakers.still_beyond(book, call.limited == BUY)
-        self._stop(book)
-        if beyond:
-            book.halted = call.paused = True
-            self._at(book, "pause", book.properties["pause_ms"])
-            self._change(book, "pause")
-        else:
-            self.announce(book, "limit_state_end")
-
-    def pause_due(self, book: Book, ticket: int) -> None:
-        """A pause is over: trading goes on with a volatility auction."""
-        if call_of(book).ticket == ticket:
-            self.halt(book, False, "pause", True)
+                interruptions.begin_auction(self, book)
+            self.change(book, why)
 
     # --------------------------------------------------------------------------------------------- timetables
     def set_timetable(self, text: str, book: Book | None = None) -> None:
@@ -474,12 +308,12 @@ class Engine:
             wait_ms = draw(random_ms + 1, self.properties["seed"], key_of(book.name), at_ns) if random_ms else 0
             if wait_ms:
                 call.auction = book.phase
-                self._at(book, "auction", wait_ms, at_ns)
+                interruptions.at(self, book, "auction", wait_ms, at_ns)
             else:
-                self._end_auction(book)
+                interruptions.end_auction(self, book)
             return
-        self._stop(book)
-        self._change(book, "timetable")
+        interruptions.stop(book)
+        self.change(book, "timetable")
 
     # --------------------------------------------------------------------------------------------- state
     def dump(self) -> tuple[Any, ...]:
@@ -495,25 +329,6 @@ class Engine:
         self.properties.update(properties)
 
 
-def call_of(book: Book) -> Call:
-    """A book's room for auctions."""
-    return rooms_of(book).call
-
-
-def live_orders(book: Book) -> list[Order]:
-    """Every live order of a book: on the lit sides, by priority, on the dark ones, then in the rooms."""
-    rooms = book.rooms
-    if rooms is None:
-        return book.orders()
-    dark = [*rooms.dark_bids.orders(), *rooms.dark_asks.orders()]
-    parked = [order for order in rooms.pegs.orders() if order[TERMS].where == PARKED]
-    return [*book.orders(), *dark, *rooms.triggers.orders(), *parked, *rooms.call.orders()]
-
-
-def _deadline(order: Order) -> int:
-    return int(order[DEADLINE])
-
-
 def _with(verb: str, reason: str) -> str:
     return f"{verb}: {reason}" if reason else verb
 
@@ -523,15 +338,6 @@ def _crossed(book: Book) -> bool:
     if book.rooms is None:
         return book.bids.best >= book.asks.best
     return auction.outcome(book, CROSS_OPENING).volume > 0
-
-
-def _is_far(book: Book, call: Call) -> bool:
-    """Whether the auction would end too far from the reference."""
-    band, reference = book.properties["extension_band"], auction.reference_of(book)
-    if not band or not reference:
-        return False
-    found = auction.outcome(book, call.owed)
-    return found.volume > 0 and abs(found.price - reference) * breakers.PARTS > band * reference
 
 
 def book_announcement(book: Book) -> tuple[Any, ...]:

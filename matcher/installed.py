@@ -21,7 +21,8 @@ from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.draws import key_of
 from openoutcry.matcher.orders import BOOK, SESSION, SIDE, Order
 from openoutcry.matcher.policies import PERCENT, Hands, Message, Policy, make, parse
-from openoutcry.matcher.stage import HOUSE, refresh, stage_of
+from openoutcry.matcher.stage import HOUSE, refresh
+from openoutcry.matcher.staging import stage_of
 from openoutcry.matcher.treatment import UNTOUCHED, Treatment, sound
 from openoutcry.plugins import POLICIES, fault
 

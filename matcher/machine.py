@@ -38,7 +38,7 @@ from openoutcry.matcher import (
     requests,
     risk,
     shaping,
-    stage,
+    staging,
     state,
     timetable,
 )
@@ -78,7 +78,7 @@ ANSWER_MAX: int = TEXT_MAX  # characters in the answer to a verb
 TRIM_EVERY: int = 4_096  # inputs after which the mailboxes of desks are looked through
 
 VERBS: Final = {**configuration.HANDLERS, **clock.HANDLERS, **fixsessions.HANDLERS, **operations.HANDLERS,
-                **desk.HANDLERS, **drafts.HANDLERS, **stage.HANDLERS, **manual.HANDLERS,
+                **desk.HANDLERS, **drafts.HANDLERS, **staging.HANDLERS, **manual.HANDLERS,
                 **installed.HANDLERS, **pricing.HANDLERS, **pluginload.HANDLERS}  # fmt: skip
 
 # Who handles what the schedule holds.
@@ -86,7 +86,7 @@ DUE: Final = {
     **dict.fromkeys(timetable.KINDS, timetable.due),
     "throttle": risk.due,
     "disconnect": masscancel.due,
-    "policy": stage.due,
+    "policy": staging.due,
     "answer": shaping.due,
     pluginengine.TIMER: pluginengine.due,
     "price": pricing.due,

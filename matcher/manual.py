@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
-from openoutcry.matcher import desk, queries, stage, trading
+from openoutcry.matcher import desk, queries, stage, staging, trading
 from openoutcry.matcher.configuration import Asker, find
 from openoutcry.matcher.orders import BOOK, OPEN, PRICE, SESSION, Order
 from openoutcry.matcher.orders import NUMBER as ORDER_NUMBER
@@ -181,7 +181,7 @@ def fill_order(machine: Machine, asker: Asker, order: int, quantity: int | None,
     _portion(found, quantity, price)  # before there is a house: a verb that is refused changes nothing
     engine = found[SESSION].endpoint.engine
     missing = engine.stage is None
-    home = stage.stage_of(machine, engine)
+    home = staging.stage_of(machine, engine)
     try:
         return _fill(machine, home, found, quantity, price)
     finally:

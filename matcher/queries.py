@@ -1,6 +1,10 @@
 """What the machine tells about itself: rows for people and programs, made of JSON types, changing nothing.
 
 Prices are decimal texts, since an integer in 1e-8 does not always fit the numbers of JSON; passwords never appear.
+
+Here are the questions there are (``QUESTIONS``), what is asked about one book, desk or account, and how each thing is
+as a row. ``list`` is in openoutcry.matcher.listing, ``describe`` in openoutcry.matcher.describing; how an answer comes
+to who has asked is in openoutcry.matcher.questions.
 """
 
 from __future__ import annotations
@@ -12,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openoutcry import wire
 from openoutcry.errors import VerbError
-from openoutcry.fix.settings import SESSION_SETTINGS
-from openoutcry.matcher import auction, ledger, quotes
+from openoutcry.matcher import auction, ledger
 from openoutcry.matcher.asking import ahead_of
 from openoutcry.matcher.book import shown_of
 from openoutcry.matcher.masscancel import live_orders
@@ -33,18 +36,13 @@ from openoutcry.matcher.orders import (
 )
 from openoutcry.matcher.phases import RULES
 from openoutcry.matcher.terms import CALL, DARK, LIT, PARKED, TRIGGER
-from openoutcry.parameters import Parameter, convert, price_text, values_text
-from openoutcry.rows import MORE
+from openoutcry.parameters import Parameter, convert, price_text
 from openoutcry.verbs import (
     BOOK_PROPERTIES,
-    DRAFT_ORDER_PROPERTIES,
-    DRAFT_QUOTE_PROPERTIES,
     ENDPOINT_PROPERTIES,
     ENGINE_PROPERTIES,
-    LISTS,
     ORDER_PROPERTIES,
     ORDER_SIDES,
-    SESSION_PROPERTIES,
     VERBS,
 )
 from openoutcry.wire import PHASES, ROLES
@@ -53,20 +51,10 @@ if TYPE_CHECKING:
     from openoutcry.matcher.book import Book, Side
     from openoutcry.matcher.engine import Engine
     from openoutcry.matcher.machine import Machine
-    from openoutcry.matcher.quotes import Quote
     from openoutcry.matcher.sessions import Endpoint, Peer, Session, User
 
 Row = dict[str, Any]
 
-LIST_MAX: Final = (
-    400  # rows made at once of what there may be hundreds of thousands of: the matcher has other things to do
-)
-
-# The properties of books that are about what is traded, not about how.
-REFERENCE_DATA: Final = (
-    "security_type", "description", "currency", "base_currency", "quantity_decimals", "multiplier", "underlying",
-    "expiry", "strike", "put_call", "tick_size", "lot_size",
-)  # fmt: skip
 _BOOK_DEFAULTS: Final = {name: p.default for name, p in BOOK_PROPERTIES.items()}
 _WHERE: Final = {LIT: "lit", DARK: "dark", TRIGGER: "trigger", CALL: "auction", PARKED: "parked"}
 SIDES: Final = {code: name for name, code in ORDER_SIDES.items()}
@@ -100,19 +88,9 @@ def _find(table: Mapping[str, Any], what: str, name: str) -> Any:
 
 
 def _list(machine: Machine, kind: str, skip: int) -> list[Row]:
-    if kind in _LONG:
-        return _LONG[kind](machine, skip)
-    rows = _ROWS.get(kind)
-    if rows is None:
-        raise VerbError("bad_argument", "kind", f"kind is {kind!r}, it must be one of: {', '.join(LISTS)}")
-    return rows(machine)[skip:]
+    from openoutcry.matcher import listing
 
-
-def _part(things: Iterator[Any], row: Callable[[Any], Row], skip: int) -> list[Row]:
-    """A row for each of the LIST_MAX things after the first `skip`, and one that counts those after them."""
-    shown = [row(each) for each in _some(things, LIST_MAX, skip)]
-    left = sum(1 for _ in things)
-    return [*shown, {MORE: left}] if left else shown
+    return listing.rows(machine, kind, skip)
 
 
 def _depth(machine: Machine, name: str, levels: int) -> Row:
@@ -139,7 +117,7 @@ def _levels(book: Book, side: Side, levels: int) -> list[list[Any]]:
     return [[price_text(price), quantity, orders] for price, quantity, orders in book.depth(side, levels)]
 
 
-def _shown(table: Mapping[str, Parameter], properties: Mapping[str, Any]) -> Row:
+def shown(table: Mapping[str, Parameter], properties: Mapping[str, Any]) -> Row:
     return {name: price_text(value) if table[name].type == "price" else value for name, value in properties.items()}
 
 
@@ -178,7 +156,7 @@ def book_facts(book: Book) -> Row:
         "timetable": call.timetable.text if call.timetable is not None else "",
         "plain": book.plain,
         "orders": _counts(book),
-        "properties": _shown(BOOK_PROPERTIES, book.properties),
+        "properties": shown(BOOK_PROPERTIES, book.properties),
     }
 
 
@@ -200,30 +178,25 @@ def _trades(machine: Machine, name: str, count: int, skip: int) -> list[Row]:
 # ------------------------------------------------------------------------------------------------- orders
 def _orders(machine: Machine, name: str, desk: str | None, count: int, skip: int) -> list[Row]:
     book = _find(machine.books, "book", name)
-    found = _all(book)
+    found = all_orders(book)
     if desk is not None:
         place = machine.desks.get(book.engine)
         owner = _find(place.sessions if place is not None else {}, "desk", desk)
         found = (order for order in owner.live.values() if order[BOOK] is book)
-    return [order_row(order) for order in _some(found, count, skip)]
+    return [order_row(order) for order in some(found, count, skip)]
 
 
-def _some(found: Iterator[Any], count: int, skip: int) -> Iterator[Any]:
+def some(found: Iterator[Any], count: int, skip: int) -> Iterator[Any]:
     """`count` of them at most, after the first `skip`."""
     return islice(found, min(skip, maxsize - count), min(skip + count, maxsize))
 
 
-def _all(book: Book) -> Iterator[Order]:
+def all_orders(book: Book) -> Iterator[Order]:
     """Live orders: buys, then sells, each in priority order; then those that the market does not see, by number."""
     yield from book.bids.orders()
     yield from book.asks.orders()
     if book.rooms is not None and book.rooms.live:
         yield from (order for order in live_orders(book) if order[TERMS] is not None and order[TERMS].where != LIT)
-
-
-def _list_orders(machine: Machine, skip: int) -> list[Row]:
-    """The orders of all books."""
-    return _part((order for book in machine.books.values() for order in _all(book)), order_row, skip)
 
 
 def order_row(order: Order) -> Row:
@@ -294,14 +267,6 @@ def _fees_paid(machine: Machine, account: str | None, skip: int) -> list[Row]:
     return ledger.fee_rows(machine.numbers, account)[skip:]
 
 
-def _limits(machine: Machine) -> list[Row]:
-    return [row for engine in machine.engines.values() if engine.guard is not None for row in engine.guard.rows()]
-
-
-def _fees(machine: Machine) -> list[Row]:
-    return [row for engine in machine.engines.values() if engine.guard is not None for row in engine.guard.fee_rows()]
-
-
 # ------------------------------------------------------------------------------------------------- rows
 def engine_row(engine: Engine) -> Row:
     """One engine. halted: by `halt_market`; stopped: by `stop_engine`. policies: how many it has. failed: how its
@@ -312,7 +277,7 @@ def engine_row(engine: Engine) -> Row:
             "policies": len(stage.policies) if stage is not None else 0,
             "failed": plugin.failed if plugin is not None else "",
             "timetable": engine.timetable.text if engine.timetable is not None else "",
-            "properties": _shown(ENGINE_PROPERTIES, engine.properties)}  # fmt: skip
+            "properties": shown(ENGINE_PROPERTIES, engine.properties)}  # fmt: skip
 
 
 def book_row(book: Book) -> Row:
@@ -320,13 +285,7 @@ def book_row(book: Book) -> Row:
     changed = {name: value for name, value in book.properties.items() if value != _BOOK_DEFAULTS[name]}
     return {"name": book.name, "number": book.number, "engine": book.engine, "symbol": book.symbol,
             "phase": PHASES[book.phase], "halted": book.halted,
-            "properties": _shown(BOOK_PROPERTIES, changed)}  # fmt: skip
-
-
-def instrument_row(book: Book) -> Row:
-    """What is traded in a book."""
-    known = {name: book.properties[name] for name in REFERENCE_DATA}
-    return {"symbol": book.symbol, "engine": book.engine, "book": book.name, **_shown(BOOK_PROPERTIES, known)}
+            "properties": shown(BOOK_PROPERTIES, changed)}  # fmt: skip
 
 
 def endpoint_row(endpoint: Endpoint) -> Row:
@@ -334,7 +293,7 @@ def endpoint_row(endpoint: Endpoint) -> Row:
     return {"name": endpoint.name, "engine": endpoint.engine.name, "protocol": endpoint.protocol,
             "gateway": endpoint.gateway, "host": endpoint.bound_host, "port": endpoint.bound_port,
             "error": endpoint.error, "sessions": len(endpoint.sessions),
-            "properties": _shown(ENDPOINT_PROPERTIES, endpoint.properties)}  # fmt: skip
+            "properties": shown(ENDPOINT_PROPERTIES, endpoint.properties)}  # fmt: skip
 
 
 def fix_session_row(endpoint: Endpoint, name: str) -> Row:
@@ -363,97 +322,11 @@ def peer_row(peer: Peer) -> Row:
             "last_command": peer.last_command}  # fmt: skip
 
 
-def _sessions(machine: Machine) -> list[Row]:
-    """The sessions of gateways; the others are desks."""
-    return [session_row(session) for endpoint in machine.endpoints.values() for session in endpoint.sessions.values()]
-
-
-def _fix_sessions(machine: Machine) -> list[Row]:
-    """The FIX sessions that were set up; those of a template are among the sessions."""
-    return [fix_session_row(each, name) for each in machine.endpoints.values() for name in each.fix_sessions]
-
-
-def _desks(machine: Machine) -> list[Row]:
-    from openoutcry.matcher import desk
-
-    return [desk.desk_row(each) for each in desk.all_desks(machine)]
-
-
-def _drafts(machine: Machine) -> list[Row]:
-    from openoutcry.matcher import drafts
-
-    return drafts.rows(machine)
-
-
-def _quotes(machine: Machine, skip: int) -> list[Row]:
-    """The quotes of which anything is in the market, of each book by maker."""
-    rows = (quote_row(book, machine.sessions[number], quote)
-            for book in machine.books.values() if book.rooms is not None
-            for number, quote in book.rooms.quotes.by_session() if number in machine.sessions)  # fmt: skip
-    return _part((row for row in rows if row["bid_quantity"] or row["ask_quantity"]), lambda row: row, skip)
-
-
-def quote_row(book: Book, session: Session, quote: Quote) -> Row:
-    """One maker's quote in a book, as it is in the market now; quantity 0: no such side."""
-    bids, bid, asks, ask = quote.shown
-    indicative = bool(bids or asks)
-    if not indicative:
-        sides = [quotes.order_of(quote, session, book.symbol, side) for side in (wire.BUY, wire.SELL)]
-        (bids, bid), (asks, ask) = ((0, 0) if each is None else (each[OPEN], each[PRICE]) for each in sides)
-    return {"book": book.name, "symbol": book.symbol, "session": session.number, "user": session.user,
-            "bid_quantity": bids, "bid_price": price_text(bid), "ask_quantity": asks, "ask_price": price_text(ask),
-            "indicative": indicative}  # fmt: skip
-
-
 def _requests(machine: Machine, engine: str | None, count: int, skip: int = 0) -> list[Row]:
     from openoutcry.matcher import manual
 
     engines = list(machine.engines.values()) if engine is None else [_find(machine.engines, "engine", engine)]
     return manual.rows(engines, count, skip)
-
-
-def _list_requests(machine: Machine, skip: int) -> list[Row]:
-    """The requests of all engines."""
-    from openoutcry.matcher import manual
-
-    return _part(iter(manual.waiting(machine.engines.values())), manual.request_row, skip)
-
-
-def _policies(machine: Machine) -> list[Row]:
-    return [policy.row() for engine in machine.engines.values() if engine.stage is not None
-            for policy in engine.stage.policies.values()]  # fmt: skip
-
-
-def _policy_kinds(machine: Machine) -> list[Row]:
-    from openoutcry.matcher import policies
-
-    return policies.kind_rows()
-
-
-def _engine_kinds(machine: Machine) -> list[Row]:
-    from openoutcry.matcher import pluginload
-
-    return pluginload.engine_kind_rows(machine)
-
-
-def _protocols(machine: Machine) -> list[Row]:
-    from openoutcry.matcher import pluginload
-
-    return pluginload.protocol_rows(machine)
-
-
-def property_rows() -> list[Row]:
-    """Every property there is, of everything; the settings of FIX sessions among them."""
-    tables = {
-        "engine": ENGINE_PROPERTIES, "book": BOOK_PROPERTIES, "endpoint": ENDPOINT_PROPERTIES,
-        "session": SESSION_SETTINGS | SESSION_PROPERTIES, "order": DRAFT_ORDER_PROPERTIES,
-        "quote": DRAFT_QUOTE_PROPERTIES,
-    }  # fmt: skip
-    return [
-        {"of": owner, "name": p.name, "type": p.type, "values": values_text(p), "meaning": p.meaning,
-         "default": None if p.required or p.default is None else _shown(table, {p.name: p.default})[p.name]}
-        for owner, table in tables.items() for p in table.values()
-    ]  # fmt: skip
 
 
 def statistics(machine: Machine) -> Row:
@@ -478,32 +351,6 @@ def statistics(machine: Machine) -> Row:
         "peers": len(machine.peers),
     }
 
-
-_ROWS: Final[dict[str, Callable[[Machine], list[Row]]]] = {
-    "engines": lambda machine: [engine_row(engine) for engine in machine.engines.values()],
-    "books": lambda machine: [book_row(book) for book in machine.books.values()],
-    "instruments": lambda machine: [instrument_row(book) for book in machine.books.values()],
-    "endpoints": lambda machine: [endpoint_row(endpoint) for endpoint in machine.endpoints.values()],
-    "users": lambda machine: [user_row(user) for user in machine.users.values()],
-    "sessions": _sessions,
-    "fix_sessions": _fix_sessions,
-    "desks": _desks,
-    "drafts": _drafts,
-    "policies": _policies,
-    "policy_kinds": _policy_kinds,
-    "engine_kinds": _engine_kinds,
-    "protocols": _protocols,
-    "limits": _limits,
-    "fees": _fees,
-    "properties": lambda _: property_rows(),
-}
-
-# Kinds of which there may be more than one answer has time for.
-_LONG: Final[dict[str, Callable[[Machine, int], list[Row]]]] = {
-    "orders": _list_orders,
-    "quotes": _quotes,
-    "requests": _list_requests,
-}
 
 QUESTIONS: Final[dict[str, Callable[..., Any]]] = {
     "list": _list,

@@ -11,30 +11,29 @@ Rule 3. A peer gets every event of its stream in order; how far it is, is kept p
         that is slow or away costs nothing: it is served from the stream's history when it asks again.
 Rule 4. What a peer sends can be refused, never crash the loop: frames are decoded by openoutcry.wire, and a frame
         with anything wrong in it is dropped whole, counted, and answered with ERROR.
-
 Rule 5. The time of a record is the exchange's (openoutcry.matcher.clock): the host's, unless a test has moved it. What
         a verb about the clock has begun is done in the same turn, before anything else is taken. What is due at a time
         has a record of that time, also when the loop comes to it later: what comes of it, and the order of things, do
         not depend on how busy the host is (up to LATE_MAX).
 
-This module touches the bus socket, the host's clock and the journal; the machine touches none of them.
+This module touches the bus socket, the host's clock and the journal; the machine touches none of them. Peers are in
+openoutcry.matcher.connection, answers to questions in openoutcry.matcher.questions.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from typing import Any, Final
 
 import zmq
 from zmq.backend import zmq_poll
 
-from openoutcry import jsontext, rows, wire
+from openoutcry import wire
 from openoutcry.bus import EVENT_WINDOW, readable, receive_routed, send_parts
-from openoutcry.errors import VerbError, WireError
-from openoutcry.matcher import advance, clock, pluginload
+from openoutcry.errors import WireError
+from openoutcry.matcher import advance, pluginload, questions
+from openoutcry.matcher.connection import Connection, refusal
 from openoutcry.matcher.inputs import (
     TIMER,
     Input,
@@ -55,45 +54,14 @@ TURN_FRAMES_MAX: Final = 256  # frames taken in one turn: bounds the time until 
 TURN_COMMANDS_MAX: Final = 8_192  # commands taken in one turn, for the same reason
 TURN_BYTES_MAX: Final = 4_000_000  # of their frames: a turn is one journal record (at most 16 MB), one frame 1 MB
 MESSAGE_FRAMES_MAX: Final = 32  # frames sent to a peer in one ZeroMQ message
-PEERS_MAX: Final = 128  # peers known to the bus; a name once known stays in the state
 LATE_MAX: Final = 64  # times that are over of which each has a record of its own, some 20 us each; the others share one
 QUERIES_MAX: Final = 64  # answered in one turn, so that questions cannot hold up orders
-SEVERAL: Final = "several"  # what is asked when questions come together; it counts as wire.SEVERAL_MAX of them
 IDLE_MS: Final = 100  # longest poll: how late a finished snapshot is noticed
 BLOCKED_MS: Final = 5  # poll while a peer's pipe is full
 PUBLIC_PACE_NS: Final = 2_000_000  # least time between two messages to a publisher: at more turns than 500 a second
 # it gets several turns in one message, which spares every process a wake-up a turn, for 2 ms of the feed's latency
 
 One = tuple[str, bytes, tuple[Any, ...] | None]  # an input, and its frame decoded
-
-
-class Connection:
-    """What this life of the matcher knows of one peer beside the journaled state."""
-
-    __slots__ = (
-        "acked",
-        "generation",
-        "identity",
-        "last_command",
-        "owes_ack",
-        "role",
-        "sent",
-        "sent_ns",
-        "stream",
-        "welcome",
-    )
-
-    def __init__(self, identity: bytes, stream: str, role: int) -> None:
-        self.identity = identity
-        self.stream = stream
-        self.role = role
-        self.generation = 0
-        self.last_command = 0  # highest command admitted, this turn's included
-        self.sent = 0  # highest event handed to ZeroMQ
-        self.sent_ns = 0  # when that was, for a publisher; monotonic
-        self.acked = 0  # highest event that the peer says it holds
-        self.owes_ack = False
-        self.welcome = False
 
 
 class Sequencer:
@@ -126,7 +94,7 @@ class Sequencer:
     def begin(self) -> None:
         """Journal the epoch record with which this life begins."""
         self._add((*epoch_input(self.machine.epoch + 1), None))
-        self._commit(self._now_ns())
+        self._commit(self.now_ns())
 
     # --------------------------------------------------------------------------------------------- loop
     def serve(self, stop: StopSignal, housekeeping: Any = None) -> None:
@@ -145,7 +113,7 @@ class Sequencer:
             return BLOCKED_MS
         deadline = self.machine.next_timer_ns
         if deadline:
-            return max(0, min(IDLE_MS, (deadline - self._now_ns()) // 1_000_000 + 1))
+            return max(0, min(IDLE_MS, (deadline - self.now_ns()) // 1_000_000 + 1))
         return IDLE_MS
 
     def turn(self, waiting: bool = False) -> None:
@@ -155,7 +123,7 @@ class Sequencer:
             self._drain()
         deadline = self.machine.next_timer_ns
         if self._inputs or deadline:
-            time_ns = self._now_ns()
+            time_ns = self.now_ns()
             late = 0 < deadline <= time_ns
             if late:
                 self._catch_up(time_ns)  # first: what is due does not trade with what comes now
@@ -227,7 +195,7 @@ class Sequencer:
         collect_frames(machine, self.logs)
 
     # --------------------------------------------------------------------------------------------- time
-    def _now_ns(self) -> int:
+    def now_ns(self) -> int:
         """The exchange's time. It never goes back, also when the host's is set back."""
         machine = self.machine
         if machine.clock.stands:
@@ -269,19 +237,16 @@ class Sequencer:
                 connection.owes_ack = self._stirred = True
         elif kind in (wire.QUERY, wire.REPLY):
             self._queries.append((connection, message))
-            self._asked += wire.SEVERAL_MAX if message[4] == SEVERAL else 1
+            self._asked += wire.SEVERAL_MAX if message[4] == questions.SEVERAL else 1
         else:
             self._refuse(identity, wire.ERROR_MALFORMED, f"a peer does not send {wire.FRAMES[kind][0]}")
 
     def _hello(self, identity: bytes, data: bytes, message: tuple[Any, ...]) -> None:
         _, name, role, generation, last_event = message
         peer = self.machine.peers.get(name)
-        if name.encode() != identity or name == PUBLIC:
-            return self._refuse(identity, wire.ERROR_REFUSED, f"HELLO from {name!r}, which is not its routing id")
-        if peer is None and len(self.machine.peers) >= PEERS_MAX:
-            return self._refuse(identity, wire.ERROR_REFUSED, f"there are {PEERS_MAX} peers already")
-        if peer is not None and peer.role != role:
-            return self._refuse(identity, wire.ERROR_REFUSED, f"{name} was a {wire.ROLES[peer.role]} before")
+        why = refusal(self.machine, identity, name, role)
+        if why:
+            return self._refuse(identity, wire.ERROR_REFUSED, why)
         connection = self.connections.get(identity)
         if connection is None:
             stream = PUBLIC if role == wire.ROLE_MARKETDATA else name
@@ -427,84 +392,6 @@ class Sequencer:
         queries, self._queries, self._asked = self._queries, [], 0
         for connection, message in queries:
             self.counters["queries"] += 1
-            kind, number, to, _, *rest = message
-            sender = connection.identity.decode()
-            if to == "matcher" and kind == wire.QUERY:
-                ok, body = self._answer_query(rest[0], rest[1])
-                self._put(connection.identity, [wire.frame(wire.REPLY, number, sender, to, ok, body)])
-            elif to.encode() in self.connections:
-                self._put(to.encode(), [wire.frame(kind, number, to, sender, *rest)])
-            elif kind == wire.QUERY:
-                body = json.dumps(f"{to} is not connected")
-                self._put(connection.identity, [wire.frame(wire.REPLY, number, sender, to, 0, body)])
-
-    def _answer_query(self, what: str, argument: str) -> tuple[int, str]:
-        try:
-            asked = jsontext.parsed(argument) if argument else {}
-        except (ValueError, RecursionError):
-            asked = None
-        return self._several(asked) if what == SEVERAL else self._judge(what, asked, True)
-
-    def _judge(self, what: Any, asked: Any, alone: bool = False) -> tuple[int, str]:
-        """alone: of rows that are too many those that fit will do; beside other answers it is all or nothing."""
-        try:
-            if not isinstance(what, str) or not isinstance(asked, dict):
-                raise VerbError("bad_argument", "argument", "the argument of a query is a JSON object")
-            value = self._query(what, asked)
-            if not alone and what in rows.VERBS and (left := rows.left_out(value)):
-                raise VerbError("limit", "", f"there are {left} rows more than come at once: ask for them alone")
-            body = jsontext.text(value)
-        except VerbError as error:
-            return 0, json.dumps([error.code, error.field, error.text])
-        if len(body) > wire.TEXT_MAX and alone and what in rows.VERBS and (some := rows.fitting(value, wire.TEXT_MAX)):
-            body = jsontext.text(some)
-        if len(body) > wire.TEXT_MAX:
-            text = f"the answer has {len(body)} characters, at most {wire.TEXT_MAX}"
-            text += "; alone, or with a count or skip, it has rows that fit" if what in rows.VERBS and not alone else ""
-            return 0, json.dumps(["limit", "", text])
-        return 1, body
-
-    def _several(self, asked: Any) -> tuple[int, str]:
-        """Questions that came together: ``[ok, body]`` for each of the first, for as many as there is room."""
-        questions = asked.get("questions") if isinstance(asked, dict) else None
-        if not isinstance(questions, list) or not all(isinstance(q, list) and len(q) == 2 for q in questions):
-            return 0, json.dumps(["bad_argument", "questions", "questions are a list of [what, argument]"])
-        texts: list[str] = []
-        room = wire.TEXT_MAX - 2
-        for what, argument in questions[: wire.SEVERAL_MAX]:
-            ok, body = self._judge(what, argument)
-            if len(body) + 5 > room:
-                if texts:
-                    break
-                ok, body = 0, json.dumps(["limit", "", f"the answer has {len(body)} characters, which is too many"])
-            texts.append(f"[{ok},{body}]")
-            room -= len(body) + 5
-        return 1, f"[{','.join(texts)}]"
-
-    def _query(self, what: str, argument: dict[str, Any]) -> Any:
-        if what == "ping":
-            return {"pid": os.getpid(), "turns": self.counters["turns"], "sequence": self.machine.sequence}
-        if what == "peers":
-            return [
-                {"name": c.identity.decode(), "role": wire.ROLES[self.machine.peers[c.identity.decode()].role],
-                 "generation": c.generation, "last_command": c.last_command, "sent": c.sent, "acked": c.acked,
-                 "end": self.machine.streams[c.stream].end}
-                for c in self.connections.values() if c.generation
-            ]  # fmt: skip
-        if what == "statistics":
-            return self.statistics()
-        if what == "clock":
-            return clock.row(self.machine.clock, self._now_ns())
-        return self.machine.query(what, argument)
-
-    def statistics(self) -> dict[str, Any]:
-        """Counters of the loop, the journal and the machine."""
-        return {
-            **self.counters,
-            "epoch": self.machine.epoch,
-            "sequence": self.machine.sequence,
-            "record": self.record,
-            "streams": {name: stream.end for name, stream in self.machine.streams.items()},
-            "journal": self.journal.statistics(),
-            "machine": self.machine.query("statistics", {}),
-        }
+            found = questions.reply(self, connection, message)
+            if found is not None:
+                self._put(found[0], [found[1]])

@@ -14,17 +14,14 @@ Rule 4. Everything here is state, and a function of the inputs. What is to happe
 
 What policies do to what clients are told is in openoutcry.matcher.shaping; engines without books have stages of their
 own kinds: openoutcry.matcher.messagestage where messages are dictionaries, openoutcry.matcher.echostage where they come
-back.
+back. How a stage is made, started and stopped is in openoutcry.matcher.staging.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from openoutcry.errors import VerbError
-from openoutcry.matcher import entry, house, queries, refusing, trading
-from openoutcry.matcher.configuration import Asker, find
+from openoutcry.matcher import entry, house, refusing, trading
 from openoutcry.matcher.held import Request, is_used, tokens_of
 from openoutcry.matcher.judging import Refusal
 from openoutcry.matcher.orders import OPEN, SESSION, TOKEN, Order
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
     from openoutcry.matcher.desk import Desk
     from openoutcry.matcher.engine import Engine
     from openoutcry.matcher.installed import Installed
-    from openoutcry.matcher.machine import Machine
     from openoutcry.matcher.sessions import Session
 
 Command = tuple[Any, ...]
@@ -370,19 +366,6 @@ class Stage:
             self._add(number, Task(policy_number, session, token, data))
 
 
-# ------------------------------------------------------------------------------------------------- the machine's side
-def stage_of(machine: Machine, engine: Engine) -> Stage:
-    """An engine's stage, made when it is first asked for. Raises VerbError when there can be no more desks."""
-    from openoutcry.matcher import desk, echostage, messagestage
-
-    if engine.stage is None and not engine.has_books:
-        kind = messagestage.MessageStage if engine.plugin is not None else echostage.EchoStage
-        engine.stage = kind(engine)
-    if engine.stage is None:
-        engine.stage = Stage(engine, desk.home_of(machine, engine, HOUSE))
-    return engine.stage
-
-
 def refresh(engine: Engine) -> None:
     """Take the stage away when it is not needed any more; the books follow."""
     if engine.stage is not None and not engine.stage.needed:
@@ -390,35 +373,3 @@ def refresh(engine: Engine) -> None:
     engine.look()
     for book in engine.symbols.values():
         trading.refresh(book)
-
-
-def due(machine: Machine, item: tuple[Any, ...]) -> None:
-    """A "policy" of the schedule: (kind, engine, task)."""
-    engine = machine.engines.get(item[1])
-    if engine is not None and engine.stage is not None:
-        if engine.stage.moment != machine.sequence:
-            engine.stage.moment, engine.stage.at_once = machine.sequence, 0
-        engine.stage.due(item[2], machine.sessions)
-
-
-def start_engine(machine: Machine, asker: Asker, engine: str) -> Any:
-    """Let an engine take messages again."""
-    return _run(machine, engine, True)
-
-
-def stop_engine(machine: Machine, asker: Asker, engine: str) -> Any:
-    """Have an engine refuse every message; its clock and its operators go on."""
-    return _run(machine, engine, False)
-
-
-def _run(machine: Machine, name: str, running: bool) -> Any:
-    found = find(machine.engines, "engine", "engine", name)
-    if (found.stage is None or not found.stage.stopped) == running:
-        state = "runs already" if running else "is stopped already"
-        raise VerbError("wrong_state", "engine", f"engine {name!r} {state}")
-    stage_of(machine, found).stopped = not running
-    refresh(found)
-    return queries.engine_row(found)
-
-
-HANDLERS: Final[dict[str, Callable[..., Any]]] = {"start_engine": start_engine, "stop_engine": stop_engine}

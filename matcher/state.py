@@ -43,7 +43,8 @@ from openoutcry.matcher.orders import (
 from openoutcry.matcher.risk import guard_of
 from openoutcry.matcher.rooms import rooms_of
 from openoutcry.matcher.sessions import Endpoint, Peer, Session, Stream, User
-from openoutcry.matcher.stage import refresh, stage_of
+from openoutcry.matcher.stage import refresh
+from openoutcry.matcher.staging import stage_of
 from openoutcry.matcher.terms import CALL, DARK, LIT, TRIGGER, Terms
 from openoutcry.plugins import PluginError
 from openoutcry.verbs import BOOK_PROPERTIES, ENDPOINT_PROPERTIES, ENGINE_PROPERTIES

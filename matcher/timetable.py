@@ -131,8 +131,10 @@ def _phase(machine: Machine, name: str, book_name: str, ticket: int, at_ns: int)
 
 
 def _day_step(engine: Engine, verb: str, sessions: list[Session]) -> None:
+    from openoutcry.matcher import days
+
     try:
-        engine.step(verb, sessions)
+        days.step(engine, verb, sessions)
     except VerbError:  # Rule 2
         return
 
@@ -142,13 +144,15 @@ def sessions_of(machine: Machine, engine: Engine) -> list[Session]:
     return [session for session in machine.sessions.values() if session.endpoint.engine is engine]
 
 
-def _of_book(method: str) -> Callable[..., None]:
-    """A handler that is a method of Engine, for a book and a ticket."""
+def _of_book(function: str) -> Callable[..., None]:
+    """A handler that is a function of openoutcry.matcher.interruptions, for an engine, a book and a ticket."""
 
     def handle(machine: Machine, book_name: str, ticket: int) -> None:
+        from openoutcry.matcher import interruptions
+
         book = machine.books.get(book_name)
         if book is not None:
-            getattr(machine.engines[book.engine], method)(book, ticket)
+            getattr(interruptions, function)(machine.engines[book.engine], book, ticket)
 
     return handle
 

@@ -19,6 +19,7 @@ from openoutcry import bus, verbs, wire
 from openoutcry.control import batches, messages
 from openoutcry.control import desk as d
 from openoutcry.control.desk import Desk, Ports
+from openoutcry.control.pending import Envelope
 from openoutcry.control.service import Service
 from openoutcry.control.steps import Question, Work
 
@@ -121,14 +122,14 @@ class Outside:
     """Everything around a desk, recorded."""
 
     def __init__(self, connected: bool = True) -> None:
-        self.replies: list[tuple[d.Envelope, messages.Reply]] = []
+        self.replies: list[tuple[Envelope, messages.Reply]] = []
         self.queries: list[tuple[int, Question]] = []
         self.commands: list[tuple[Any, ...]] = []
         self.works: list[tuple[Work, Future[Any]]] = []
         self.connected = connected
         self.desk = Desk(Ports(self._reply, self._query, self._submit, self._work), 100)
 
-    def _reply(self, envelope: d.Envelope, data: bytes) -> None:
+    def _reply(self, envelope: Envelope, data: bytes) -> None:
         self.replies.append((envelope, messages.decode_reply(data)))
 
     def _query(self, number: int, question: Question) -> bool:
@@ -146,7 +147,7 @@ class Outside:
         return self.works[-1][1]
 
     def ask(
-        self, verb: str, *arguments: Any, number: int = 1, client: d.Envelope = CLIENT, now: int = 0,
+        self, verb: str, *arguments: Any, number: int = 1, client: Envelope = CLIENT, now: int = 0,
         plan: d.MakePlan | None = None,
     ) -> None:  # fmt: skip
         data = messages.encode_request(number, verb, arguments, {})

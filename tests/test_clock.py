@@ -12,7 +12,7 @@ import pytest
 
 from openoutcry import wire
 from openoutcry.bus import Directory
-from openoutcry.matcher import advance, sequencer
+from openoutcry.matcher import advance, questions, sequencer
 from openoutcry.matcher.audit import audit
 from openoutcry.matcher.clock import TIME_MAX_NS
 from openoutcry.matcher.machine import Machine
@@ -324,10 +324,10 @@ def test_nothing_else_about_the_clock_is_done_while_it_is_moved() -> None:
 
 def test_the_question_answers_with_the_time_as_it_is(bench: Bench) -> None:
     t0 = stopped(bench)
-    row = bench.life.sequencer._query("clock", {})
+    row = questions.value(bench.life.sequencer, "clock", {})
     assert (row["time_ns"], row["stopped"]) == (t0, True)
     bench.do("start_clock")
-    first, second = (bench.life.sequencer._query("clock", {}) for _ in range(2))
+    first, second = (questions.value(bench.life.sequencer, "clock", {}) for _ in range(2))
     assert t0 < first["time_ns"] <= second["time_ns"] and not second["stopped"]
 
 
@@ -386,7 +386,7 @@ def test_what_is_due_happens_at_its_own_time_also_when_the_loop_is_late(
         bench.enter(f"o{number}", start + late * MS)
     now = [start]
     monkeypatch.setattr(sequencer, "LATE_MAX", most)
-    monkeypatch.setattr(bench.life.sequencer, "_now_ns", lambda: now[0])
+    monkeypatch.setattr(bench.life.sequencer, "now_ns", lambda: now[0])
     bench.do("start_clock")
     bench.gateway.link.submit(enter(1, "new", wire.SELL))
     now[0] = start + 10 * MS

@@ -11,7 +11,7 @@ from openoutcry import wire as w
 from openoutcry.control import plans
 from openoutcry.errors import VerbError
 from openoutcry.matcher import desk as desks
-from openoutcry.matcher import limits, queries
+from openoutcry.matcher import limits, listing, queries
 from openoutcry.matcher.machine import Machine
 from tests.machine_world import World, enter, market
 
@@ -473,7 +473,7 @@ def test_reference_data_is_listed_by_instrument(world: World) -> None:
 def test_every_verb_that_looks_is_a_question_of_the_machine_or_of_control() -> None:
     looking = {verb.name for verb in verbs.VERBS.values() if not verb.journaled}
     assert looking - set(plans.SPECIAL) - {"clock"} <= set(queries.QUESTIONS)  # the sequencer has the clock
-    assert set(verbs.LISTS) - set(plans.LISTED) == set(queries._ROWS) | set(queries._LONG)
+    assert set(verbs.LISTS) - set(plans.LISTED) == {*listing.ROWS, *listing.LONG}
 
 
 @pytest.mark.parametrize(("what", "argument", "code"), [

@@ -159,7 +159,7 @@ def test_a_halt_outlives_close_and_open(world: World) -> None:
 
 
 def test_days_are_limited_by_the_names_of_streams(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openoutcry.matcher.engine.DAYS_MAX", 1)
+    monkeypatch.setattr("openoutcry.matcher.days.DAYS_MAX", 1)
     world.verb("end_of_day", "main")
     assert world.verb("start_of_day", "main") == ("limit", "engine")
     assert sessions.DAYS_MAX == 9_999
