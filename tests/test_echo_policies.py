@@ -21,6 +21,7 @@ from openoutcry.matcher.machine import Machine
 from tests.both_world import wait_for
 from tests.fix_wire import Host, Wire
 from tests.machine_world import Message, World, enter, replace, replayed
+from tests.meddling import meddle
 from tests.scenario_world import Theatre, same_again
 from tests.test_bots import followed
 
@@ -418,13 +419,7 @@ def test_a_stopped_echo_engine_refuses_everything_until_it_is_started(world: Wor
 
 
 # ------------------------------------------------------------------------------------------------- everything at once
-OPTIONS = {
-    "auto-reject": ("", "on=all probability=30", "on=cancels"), "silent": ("count=2", "on=all probability=20"),
-    "drop": ("on=answers probability=20", "on=all probability=20", "on=fills"), "halt": ("orders=5", "book=X count=3"),
-    "delay": ("on=all model=uniform delay_ms=20", "on=answers latencies=1,7,3"),
-    "duplicate": ("copies=2", "on=answers delay_ms=4"),
-    "reorder": ("by=2", "on=answers wait_ms=9", "on=orders book=X session=alice"),
-}  # fmt: skip
+CLIENTS = (("fix", "FIX.4.4:OO->CAROL"), ("fix", "FIX.4.2:OO->DAVE"), ("ouch", "alice"))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -434,26 +429,9 @@ def test_whatever_is_done_each_message_is_dealt_with_and_a_replay_comes_to_the_s
     world.take_all()
 
     def step() -> None:
-        world.now += random.randrange(12 * MS_NS)
-        if 0 < world.machine.next_timer_ns <= world.now:
-            world.timer()
-        chance = random.randrange(100)
-        if chance < 12:
-            kind = random.choice(list(OPTIONS))
-            add(world, kind, random.choice(OPTIONS[kind]), random.choice("pqrs"))
-        elif chance < 18:
-            world.verb("delete_policy", "main", random.choice("pqrs"))
-        elif chance < 22:
-            world.verb(random.choice(("stop_engine", "start_engine")), "main")
-            world.verb("start_engine", "main")
-        elif chance < 24:
-            world.verb("end_of_day", "main")
-            world.verb("start_of_day", "main")
-            for connection, (endpoint, user) in enumerate((
-                ("fix", "FIX.4.4:OO->CAROL"), ("fix", "FIX.4.2:OO->DAVE"), ("ouch", "alice"),
-            ), 9):  # fmt: skip
-                world.log_on(endpoint, user, connection)
-        elif chance < 40:
+        if meddle(world, random, CLIENTS):
+            return
+        if random.randrange(5) == 0:
             number[0] += 1
             world.send("gateway-1", random.choice((ordered(f"o{number[0]}"), (w.CANCEL, ALICE, b"o1", 0))))
         else:

@@ -20,6 +20,7 @@ from openoutcry.plugins import ENGINES, POLICIES
 from openoutcry.testkit import FixTrader, OuchTrader
 from tests.both_world import Floor, kinds, wait_for
 from tests.machine_world import Message, World, replayed
+from tests.meddling import meddle
 from tests.test_bots import followed
 from tests.test_plugins import FIX, counting, load, order, said, state, told
 
@@ -445,14 +446,7 @@ def test_a_policy_of_ones_own_says_that_it_reads_dictionaries(world: World, monk
 
 
 # ------------------------------------------------------------------------------------------------- everything at once
-OPTIONS = {
-    "auto-reject": ("", "on=all probability=30", "on=cancels"), "silent": ("count=2", "on=all probability=20"),
-    "drop": ("on=answers probability=20", "on=all probability=20", "on=fills"),
-    "halt": ("orders=5", "side=buy count=3"),
-    "delay": ("on=all model=uniform delay_ms=20", "on=answers latencies=1,7,3", "on=fills delay_ms=5 jitter_ms=9"),
-    "duplicate": ("copies=2", "on=answers delay_ms=4", "on=fills side=buy"),
-    "reorder": ("by=2", "on=answers wait_ms=9", "on=orders book=X session=alice"),
-}  # fmt: skip
+CLIENTS = (("orders", "alice"), ("orders", "bob"), ("fix", FIX))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -462,29 +456,13 @@ def test_whatever_is_done_a_replay_and_a_snapshot_come_to_the_same(world: World,
     world.take_all()
 
     def step() -> None:
-        world.now += random.randrange(12 * MS_NS)
-        if 0 < world.machine.next_timer_ns <= world.now:
-            world.timer()
-        chance = random.randrange(100)
-        if chance < 12:
-            kind = random.choice(list(OPTIONS))
-            add(world, kind, random.choice(OPTIONS[kind]), random.choice("pqrs"))
-        elif chance < 18:
-            world.verb("delete_policy", "main", random.choice("pqrs"))
-        elif chance < 22:
-            world.verb(random.choice(("stop_engine", "start_engine")), "main")
-            world.verb("start_engine", "main")
-        elif chance < 24:
-            world.verb("end_of_day", "main")
-            world.verb("start_of_day", "main")
-            for connection, (endpoint, user) in enumerate((("orders", "alice"), ("orders", "bob"), ("fix", FIX)), 9):
-                world.log_on(endpoint, user, connection)
-        else:
-            session = random.choice((ALICE, BOB, CAROL))
-            number[0] += 1
-            each = random.choice((order("WAIT"), order("TELL", Side="2"), order(), CANCEL, CHANGE, ASK))
-            again = [(w.AGAIN, session)] if random.randrange(4) == 0 else []
-            world.send("gateway-1", *again, said(session, each, number[0] - random.randrange(3) * len(again)))
+        if meddle(world, random, CLIENTS):
+            return
+        session = random.choice((ALICE, BOB, CAROL))
+        number[0] += 1
+        each = random.choice((order("WAIT"), order("TELL", Side="2"), order(), CANCEL, CHANGE, ASK))
+        again = [(w.AGAIN, session)] if random.randrange(4) == 0 else []
+        world.send("gateway-1", *again, said(session, each, number[0] - random.randrange(3) * len(again)))
 
     for _ in followed(world, step, 150):
         pass
