@@ -123,7 +123,7 @@ def test_the_service_judges_arguments_itself(
     assert not matcher.verbs
 
 
-def test_a_verb_that_is_sent_alone_asks_no_socket_whether_there_is_more(
+def test_after_a_verb_that_is_sent_alone_clients_are_not_asked_whether_there_is_more(
     matcher: StandIn, client: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.create_engine("main")
@@ -131,7 +131,8 @@ def test_a_verb_that_is_sent_alone_asks_no_socket_whether_there_is_more(
     readable = bus.readable
 
     def counted(socket: zmq.Socket[bytes]) -> bool:
-        asked.append(socket)
+        if socket.getsockopt(zmq.TYPE) == zmq.ROUTER:  # the matcher may say something else while a verb is under way
+            asked.append(socket)
         return readable(socket)
 
     monkeypatch.setattr(bus, "readable", counted)
