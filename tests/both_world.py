@@ -30,6 +30,7 @@ VERSIONS: Final = {"ouch": "ouch42", "fix": "fix44"}  # of a protocol, unless a 
 SHOWN_VERBS: Final = "shown_verbs"  # attribute of a test: those that it says it shows
 
 PATIENCE_S: Final = 60.0
+DAY_NS: Final = 86_400 * 10**9
 
 Client = OuchTrader | FixTrader
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -200,6 +201,11 @@ def time_ns(message: Any) -> int:
         return int(message.timestamp)
     hours, minutes, seconds = bytes(message[60])[9:].split(b":")
     return int((int(hours) * 3600 + int(minutes) * 60 + Decimal(seconds.decode())) * 10**9)
+
+
+def passed_ns(before: Any, after: Any) -> int:
+    """What passed between two messages, less than a day: midnight may have been between them."""
+    return (time_ns(after) - time_ns(before)) % DAY_NS
 
 
 def wait_for(reached: Callable[[], bool]) -> None:

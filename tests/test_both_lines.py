@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openoutcry.testkit import Order
-from tests.both_world import SYMBOL, Client, Floor, cannot, kinds, shows, time_ns, wait_for
+from tests.both_world import SYMBOL, Client, Floor, cannot, kinds, passed_ns, shows, wait_for
 
 MS_NS = 1_000_000
 HOUR_MS = 3_600_000
@@ -22,7 +22,7 @@ def sell(floor: Floor, quantity: int, price: str = "10") -> None:
 
 def spread_ms(order: Order) -> int:
     """Milliseconds from the first message about an order to the last one."""
-    return (time_ns(order.messages[-1]) - time_ns(order.messages[0])) // MS_NS
+    return passed_ns(order.messages[0], order.messages[-1]) // MS_NS
 
 
 # ------------------------------------------------------------------------------------------------- drop

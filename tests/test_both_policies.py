@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from openoutcry.testkit import Order
-from tests.both_world import SYMBOL, Client, Floor, fills, shows, time_ns, wait_for
+from tests.both_world import SYMBOL, Client, Floor, fills, passed_ns, shows, wait_for
 
 MS_NS = 1_000_000
 
@@ -20,8 +20,7 @@ def bought(client: Client, quantity: int = 100, price: str = "10") -> Order:
 
 def gaps_ms(order: Order) -> list[int]:
     """Milliseconds between the messages about an order."""
-    times = [time_ns(message) for message in order.messages]
-    return [(after - before) // MS_NS for before, after in itertools.pairwise(times)]
+    return [passed_ns(before, after) // MS_NS for before, after in itertools.pairwise(order.messages)]
 
 
 # ------------------------------------------------------------------------------------------------- auto-fill
