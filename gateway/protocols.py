@@ -161,8 +161,9 @@ def dialect(name: str) -> Dialect:
     factory = _factories.get(name) or _installed(name)
     if factory is None:
         raise ClusterError(f"no protocol {name!r}; there are: {', '.join(sorted(_factories))}")
+    make: Callable[[], Any] = factory  # of somebody's own: it may return anything
     try:
-        found = factory()
+        found = make()
     except BaseException as error:  # whatever somebody's plugin does wrong, sys.exit() too
         raise ClusterError(f"protocol {name!r} cannot be made: {plugins.fault(error)}") from error
     if not isinstance(found, Dialect):
