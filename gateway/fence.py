@@ -203,13 +203,15 @@ class _Functions(Fence):
         return self.number("skip", self.call("skip", self._of.skip, data, count), len(data))
 
     def read(self, payload: bytes) -> Mapping[str, Any]:
-        found = self.call("read", self._of.read, payload)  # type: ignore[arg-type]  # used only where there is one
+        assert self._of.read is not None  # or nobody could have called this: see `fenced`
+        found = self.call("read", self._of.read, payload)
         if not isinstance(found, dict) or not isinstance(found.get("MsgType"), str):
             raise self.wrong("read", found, "a dictionary with a MsgType")
         return found
 
     def write(self, fields: Mapping[str, Any], time_ns: int) -> bytes:
-        found = self.call("write", self._of.write, fields, self.stamped(time_ns))  # type: ignore[arg-type]  # as above
+        assert self._of.write is not None  # as above
+        found = self.call("write", self._of.write, fields, self.stamped(time_ns))
         packet = self.data("write", found, WRITTEN_MAX)
         if not packet:
             raise self.wrong("write", packet, "a message")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from openoutcry import wire
 from openoutcry.errors import ProtocolError
@@ -17,6 +17,7 @@ from openoutcry.gateway.endpoint import Endpoint
 from openoutcry.gateway.protocols import Dialect
 from openoutcry.gateway.soupbintcp import LoginRequest, Logout, Unsequenced
 
+Found = TypeVar("Found")
 CENTS = 1_000_000
 
 
@@ -35,8 +36,9 @@ class Lines:
     def __init__(self, now_ns: int, heartbeat_ns: int, receive_timeout_ns: int, login_timeout_ns: int) -> None:
         self.buffer, self.asked, self.on, self.what, self.how = b"", False, False, "", ""
 
-    def wrong(self, what: str, otherwise: Any) -> Any:
-        return go_wrong(self.how) if what == self.what and self.on else otherwise
+    def wrong(self, what: str, otherwise: Found) -> Found:
+        found: Found = go_wrong(self.how) if what == self.what and self.on else otherwise
+        return found
 
     def receive(self, data: bytes, now_ns: int) -> Sequence[Any]:
         self.buffer += data
@@ -51,30 +53,31 @@ class Lines:
             elif self.on:
                 events.append(Logout() if words == ["BYE"] else Unsequenced([line]))
                 if self.what == "RECEIVE":
-                    return self._received()  # type: ignore[no-any-return]  # the same below
+                    return self._received()
             else:
                 raise ProtocolError("LOGIN first")
         return events
 
-    def _received(self) -> Any:
+    def _received(self) -> list[Any]:
         known: dict[str, Any] = {
             "AGAIN": [LoginRequest("X", "", "", 1, None)],
             "USER": [LoginRequest("X" * 100, "", "", 1, None)],
             "PAYLOAD": [Unsequenced(["text"])],  # type: ignore[list-item]  # as somebody might
             "JUNK": ["junk"],
         }
-        return known[self.how] if self.how in known else go_wrong(self.how)
+        found: list[Any] = known[self.how] if self.how in known else go_wrong(self.how)
+        return found
 
     def accept_login(self, session: str, sequence: int) -> bytes:
         self.on = True
-        return self.wrong("ACCEPT_LOGIN", b"WELCOME\n")  # type: ignore[no-any-return]
+        return self.wrong("ACCEPT_LOGIN", b"WELCOME\n")
 
     def reject_login(self, reason: str) -> bytes:
         self.on = True
-        return self.wrong("REJECT_LOGIN", b"GO AWAY\n")  # type: ignore[no-any-return]
+        return self.wrong("REJECT_LOGIN", b"GO AWAY\n")
 
     def end_of_session(self) -> bytes:
-        return self.wrong("END_OF_SESSION", b"GOOD NIGHT\n")  # type: ignore[no-any-return]
+        return self.wrong("END_OF_SESSION", b"GOOD NIGHT\n")
 
     def sent(self, count: int, now_ns: int = 0) -> None:
         self.wrong("SENT", None)
@@ -86,7 +89,7 @@ class Lines:
         self.wrong("FORGIVE", None)
 
     def on_timer(self, now_ns: int) -> tuple[bytes, bool, int]:
-        after = self.wrong("ON_TIMER", (b"", False, now_ns + 50_000_000))
+        after: Any = self.wrong("ON_TIMER", (b"", False, now_ns + 50_000_000))
         return (b"", False, after) if self.how == "BELOW" and self.what == "ON_TIMER" else after
 
 
@@ -106,7 +109,8 @@ def commands(session: int, payloads: Sequence[bytes], out: list[Any]) -> int:
         }  # fmt: skip
         out += [order, *more.get(how, [])]
         if how in ("RAISE", "EXIT", "TEXT", "NONE", "BELOW"):
-            return go_wrong(how)  # type: ignore[no-any-return]
+            ignored: int = go_wrong(how)
+            return ignored
     return 0
 
 
@@ -122,7 +126,8 @@ def render(event: tuple[Any, ...], stamp: int) -> bytes:
 
 def skip(data: bytes, count: int) -> int:
     if b"SKIP" in data:
-        return go_wrong(data.partition(b"SKIP-")[2].split(b"\n")[0].decode())  # type: ignore[no-any-return]
+        length: int = go_wrong(data.partition(b"SKIP-")[2].split(b"\n")[0].decode())
+        return length
     return sum(len(line) + 1 for line in data.split(b"\n")[:count])
 
 
