@@ -38,7 +38,6 @@ MARKET_PRICE: Final = 0x7FFFFFFF  # a market order, as sent and as echoed
 MARKET_PRICES: Final = (MARKET_PRICE, 2_000_000_000)  # 200,000.0000 is taken for one as well
 SHARES_MAX: Final = 999_999
 U32_MAX: Final = 0xFFFFFFFF
-TOKEN_SIZE: Final = 14
 NS_PER_DAY: Final = 86_400_000_000_000
 CACHE_MAX: Final = 4_096  # distinct stocks, and distinct sets of terms, remembered; then they are worked out anew
 

@@ -250,10 +250,6 @@ class Guard:
         del self.killed[key]
         self.refresh()
 
-    def is_killed(self, session: Session, account: str, book: Book) -> bool:
-        """Whether orders of a session and account may not come into a book."""
-        return any(key in self.killed for key in scopes_of(self._engine.name, session, account, book))
-
     def set_fee(self, firm: str, maker_fee: Any, taker_fee: Any, maker_fee_ppm: int = 0, taker_fee_ppm: int = 0) -> Row:
         """Give a firm fees of its own, in place of those of every book of the engine. Raises VerbError."""
         given = zip(FEE_FIELDS, (maker_fee, taker_fee, maker_fee_ppm, taker_fee_ppm), strict=True)

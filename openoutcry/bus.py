@@ -36,7 +36,6 @@ from openoutcry.errors import ClusterError, OpenOutcryError, WireError
 WINDOW: Final = (
     2_048  # commands a peer may have on the way: small, so that "sequence = order of taking" is near arrival
 )
-BACKLOG_MAX: Final = 65_536  # commands waiting in a peer beyond the window; readers are paused long before
 EVENT_WINDOW: Final = 32_768  # events the matcher sends ahead of a peer's ACK
 ACK_EVERY: Final = 4_096  # events after which a peer without commands to send says ACK
 SILENCE_NS: Final = 100_000_000  # with work outstanding: HELLO after this long without a word from the matcher

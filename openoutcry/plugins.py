@@ -44,7 +44,6 @@ __all__ = ["Client", "Engine", "Hands", "PluginError", "allowed", "entry_point",
 ENGINES: Final = "openoutcry.engines"  # groups of entry points
 POLICIES: Final = "openoutcry.policies"
 PROTOCOLS: Final = "openoutcry.protocols"
-GROUPS: Final = (ENGINES, POLICIES, PROTOCOLS)
 
 
 log = logging.getLogger("openoutcry.plugins")
